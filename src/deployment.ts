@@ -1,0 +1,100 @@
+import { type Database, database } from './catalog/database.ts'
+import { wrongRootKey } from './catalog/root-keys.ts'
+import { RootKeys } from './crypto/root-keys.ts'
+import { Health } from './http/health.ts'
+import { type Authenticate, sigv4 } from './http/sigv4.ts'
+import { KeyDirectory } from './key/directory.ts'
+import { parseRootCredentials, parseSettings } from './model/settings.ts'
+import { AliasDirectory } from './operations/alias-directory.ts'
+import type { KeyObject } from './worker.ts'
+
+/** The bindings and variables of wrangler.toml. */
+export interface Env {
+  readonly KEYS: DurableObjectNamespace<KeyObject>
+  readonly DB: D1Database
+  readonly ROOT_KEYS?: string
+  readonly ROOT_CREDENTIALS?: string
+  readonly KEY_SNAPSHOT_SECONDS?: string
+  readonly STALE_SECONDS?: string
+  readonly REGIONS?: string
+}
+
+/** What an isolate keeps from one request to the next. */
+export interface Deployment {
+  readonly roots: RootKeys
+  readonly keys: KeyDirectory
+  readonly aliases: AliasDirectory
+  readonly database: Database
+  readonly health: Health
+  readonly authenticate: Authenticate
+  /** True once the root keys were compared with the deployment's check values. */
+  isProven: boolean
+  /** Wall time before which an unproven root is not looked at again. */
+  provenNextAt: number
+}
+
+const deployments = new WeakMap<object, Deployment | Promise<Deployment | string>>()
+const proofRetryMs = 1_000
+
+/** This isolate's deployment, made once; a string says what is wrong with its configuration. Awaits nothing once made. */
+export function deploymentOf(env: Env): Deployment | Promise<Deployment | string> {
+  const known = deployments.get(env)
+  if (known !== undefined) return known
+  const assembling = assemble(env)
+  deployments.set(env, assembling)
+  return assembling
+}
+
+/** The root keys, proven to be those that this deployment's keys were sealed with. Throws while that is unproven. */
+export async function provenRoots(env: Env): Promise<RootKeys> {
+  const deployment = await deploymentOf(env)
+  if (typeof deployment === 'string') throw new Error(deployment)
+  const wrong = deployment.isProven ? null : await prove(env, deployment)
+  if (wrong !== null) throw new Error(wrong)
+  if (!deployment.isProven) throw new Error('the database does not answer')
+  return deployment.roots
+}
+
+async function assemble(env: Env): Promise<Deployment | string> {
+  const settings = parseSettings(env)
+  if (typeof settings === 'string') return settings
+  const credentials = parseRootCredentials(env.ROOT_CREDENTIALS)
+  if (typeof credentials === 'string') return credentials
+  const roots = await RootKeys.parse(env.ROOT_KEYS)
+  if (typeof roots === 'string') return roots
+  const deployment: Deployment = {
+    roots,
+    keys: new KeyDirectory(roots, settings.keySnapshotSeconds),
+    aliases: new AliasDirectory(settings.keySnapshotSeconds, settings.staleSeconds),
+    database: database(env.DB),
+    health: new Health(),
+    authenticate: sigv4({
+      service: 'kms',
+      isRegion: settings.isRegionServed,
+      findCredential: (accessKeyId) => credentials.get(accessKeyId) ?? null,
+    }),
+    isProven: false,
+    provenNextAt: 0,
+  }
+  const wrong = await prove(env, deployment)
+  if (wrong !== null) return wrong
+  deployments.set(env, deployment)
+  return deployment
+}
+
+/**
+ * Compares the root keys with the check values in D1; a string names the one that is wrong, and from then on nothing is
+ * served. While D1 does not answer, what is sealed can still be opened, so calls go on and only sealing waits.
+ */
+export async function prove(env: Env, deployment: Deployment): Promise<string | null> {
+  deployment.provenNextAt = Date.now() + proofRetryMs
+  try {
+    const wrong = await wrongRootKey(deployment.database, deployment.roots)
+    if (wrong === null) deployment.isProven = true
+    else deployments.set(env, Promise.resolve(wrong))
+    return wrong
+  } catch (failure) {
+    console.warn(`The root keys cannot be proven yet: ${failure}`)
+    return null
+  }
+}

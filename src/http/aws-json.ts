@@ -1,0 +1,120 @@
+import { fromUtf8, toBase64 } from '../model/bytes.ts'
+import type { Call } from '../model/call.ts'
+import { exceptions, isRefusal, type Refusal, refuse } from '../model/errors.ts'
+import { limits } from '../model/limits.ts'
+import type { Authenticate, ReceivedRequest } from './sigv4.ts'
+
+/** What is behind the door: who may come in, and who does the work. */
+export interface Door {
+  readonly authenticate: Authenticate
+  /** Wall time and lifecycle time, in milliseconds. */
+  clock(): { wallTime: number; time: number }
+  invoke(
+    operation: string,
+    input: unknown,
+    call: Call,
+  ): Promise<Readonly<Record<string, unknown>> | undefined | Refusal>
+}
+
+const targetPrefix = 'TrentService.'
+
+/** The awsJson1_1 door: one POST is one call, and every answer has a request id. */
+export async function serve(request: Request, door: Door): Promise<Response> {
+  const requestId = crypto.randomUUID()
+  try {
+    const answer = await answerTo(request, requestId, door)
+    return isRefusal(answer) ? refusal(answer, requestId) : success(answer, requestId)
+  } catch (failure) {
+    console.error(JSON.stringify({ requestId, bug: describe(failure) }))
+    return refusal(refuse('KMSInternalException', null), requestId)
+  }
+}
+
+/** An exception as it goes over the wire. */
+export function refusal(
+  { refused, message }: Refusal,
+  requestId: string,
+  status: number = exceptions[refused].status,
+): Response {
+  const body = JSON.stringify(message === null ? { __type: refused } : { __type: refused, message })
+  return new Response(body, { status, headers: headersOf(requestId) })
+}
+
+async function answerTo(request: Request, requestId: string, door: Door) {
+  const body = await readBody(request)
+  if (body === null) {
+    return refuse('RequestEntityTooLargeException', `A request is at most ${limits.requestBytesMax} bytes.`)
+  }
+  const { wallTime, time } = door.clock()
+  const caller = await door.authenticate(received(request, body), wallTime)
+  if (isRefusal(caller)) return caller
+  const target = request.headers.get('x-amz-target') ?? ''
+  if (!target.startsWith(targetPrefix)) return refuse('UnknownOperationException', null, 'no X-Amz-Target of KMS')
+  const input = parseBody(body)
+  if (isRefusal(input)) return input
+  return door.invoke(target.slice(targetPrefix.length), input, { requestId, wallTime, time, ...caller })
+}
+
+function received(request: Request, body: Uint8Array<ArrayBuffer>): ReceivedRequest {
+  // The raw path: a URL object would normalise it.
+  const { method, url, headers } = request
+  const pathAt = url.indexOf('/', url.indexOf('://') + 3)
+  const queryAt = url.indexOf('?', pathAt)
+  if (queryAt < 0) return { method, headers, body, path: url.slice(pathAt), query: '' }
+  return { method, headers, body, path: url.slice(pathAt, queryAt), query: url.slice(queryAt + 1) }
+}
+
+/** Null: more than is ever read. */
+async function readBody(request: Request): Promise<Uint8Array<ArrayBuffer> | null> {
+  const length = request.headers.get('content-length')
+  if (length !== null) {
+    if (Number(length) > limits.requestBytesMax) return null
+    return new Uint8Array(await request.arrayBuffer())
+  }
+  const whole = new Uint8Array(limits.requestBytesMax)
+  let at = 0
+  for await (const chunk of request.body ?? []) {
+    if (at + chunk.length > whole.length) return null
+    whole.set(chunk, at)
+    at += chunk.length
+  }
+  return whole.slice(0, at)
+}
+
+function parseBody(body: Uint8Array): unknown {
+  const text = fromUtf8(body)
+  if (text === null) return refuse('SerializationException', 'The request is not valid UTF-8')
+  let input: unknown
+  try {
+    input = JSON.parse(text)
+  } catch {
+    return refuse('SerializationException', 'The request is not valid JSON')
+  }
+  if (typeof input === 'object' && input !== null && !Array.isArray(input)) return input
+  return refuse('SerializationException', 'The request is not a JSON object')
+}
+
+function success(output: Readonly<Record<string, unknown>> | undefined, requestId: string): Response {
+  return new Response(output === undefined ? null : JSON.stringify(encode(output)), { headers: headersOf(requestId) })
+}
+
+function headersOf(requestId: string): Record<string, string> {
+  return { 'content-type': 'application/x-amz-json-1.1', 'x-amzn-requestid': requestId, 'cache-control': 'no-store' }
+}
+
+/** Bytes become base64 and dates become seconds. */
+function encode(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Uint8Array) return toBase64(value)
+  if (value instanceof Date) return value.getTime() / 1000
+  if (Array.isArray(value)) return value.map(encode)
+  const encoded: Record<string, unknown> = {}
+  for (const name of Object.keys(value)) encoded[name] = encode((value as Record<string, unknown>)[name])
+  return encoded
+}
+
+/** The cause alone where there is one: a failed query's own message repeats its parameters. */
+function describe(failure: unknown): string {
+  if (!(failure instanceof Error)) return String(failure)
+  return failure.cause instanceof Error ? describe(failure.cause) : (failure.stack ?? failure.message)
+}

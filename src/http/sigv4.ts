@@ -1,0 +1,269 @@
+import { fromHex, toHex, utf8 } from '../model/bytes.ts'
+import type { Principal } from '../model/call.ts'
+import { type Refusal, refuse } from '../model/errors.ts'
+import { limits } from '../model/limits.ts'
+import { canonicalRequest } from './canonical-request.ts'
+
+/** A request whose body has been read: what was received, byte for byte. */
+export interface ReceivedRequest {
+  readonly method: string
+  readonly path: string
+  readonly query: string
+  readonly headers: Headers
+  readonly body: Uint8Array<ArrayBuffer>
+}
+
+export interface Caller {
+  readonly principal: Principal
+  /** The Region of the signature's scope: the one the caller addresses. */
+  readonly region: string
+}
+
+export interface Credential {
+  readonly secretAccessKey: string
+  readonly principal: Principal
+}
+
+export interface Sigv4Settings {
+  readonly service: string
+  isRegion(text: string): boolean
+  /** Null: there is no such access key. */
+  findCredential(accessKeyId: string): Credential | null
+}
+
+/** Who is calling, or why that cannot be told. */
+export type Authenticate = (request: ReceivedRequest, wallTime: number) => Promise<Caller | Refusal>
+
+interface Authorization {
+  readonly accessKeyId: string
+  readonly date: string
+  readonly region: string
+  readonly service: string
+  readonly signedHeaders: string
+  readonly signature: string
+}
+
+const algorithm = 'AWS4-HMAC-SHA256'
+const signingKeysMax = 1_000
+const hmacSha256 = { name: 'HMAC', hash: 'SHA-256' } as const
+const wrongSignature =
+  'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.'
+
+/** A verifier of Signature Version 4 in the Authorization header, and of nothing else. */
+export function sigv4({ service, isRegion, findCredential }: Sigv4Settings): Authenticate {
+  const signingKeys = new SigningKeys()
+
+  return async (request, wallTime) => {
+    const { headers, body } = request
+    const authorization = parseAuthorization(headers.get('authorization'), request.query)
+    if ('refused' in authorization) return authorization
+    const { accessKeyId, date, region, signedHeaders } = authorization
+    const signed = signedHeaders.split(';')
+    const time = signedTime(headers, signed)
+    if (time === null)
+      return incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+    const refusal =
+      headersRefusal(headers, signed) ??
+      scopeRefusal(authorization, time, service, isRegion) ??
+      skewRefusal(time, wallTime)
+    if (refusal !== null) return refusal
+
+    const payloadHash = toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', body)))
+    const claimedHash = headers.get('x-amz-content-sha256')
+    if (claimedHash !== null && claimedHash !== payloadHash) {
+      return refuse('InvalidSignatureException', wrongSignature, 'x-amz-content-sha256 is not the hash of the body')
+    }
+    const canonical = canonicalRequest({
+      method: request.method,
+      path: request.path,
+      query: request.query,
+      headers: signed.map((name) => [name, headerValue(name, request)] as const),
+      signedHeaders,
+      payloadHash,
+    })
+    const canonicalHash = toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(canonical))))
+    const scope = `${date}/${region}/${service}/aws4_request`
+    const stringToSign = utf8(`${algorithm}\n${time.text}\n${scope}\n${canonicalHash}`)
+
+    const credential = findCredential(accessKeyId)
+    // An unknown access key costs what a known one does.
+    const key = await signingKeys.find(accessKeyId, credential?.secretAccessKey ?? '', date, region, service)
+    const signature = fromHex(authorization.signature) ?? new Uint8Array(0)
+    const isSigned = await crypto.subtle.verify('HMAC', key, signature, stringToSign)
+    if (credential === null || headers.has('x-amz-security-token')) {
+      const text = 'The security token included in the request is invalid.'
+      return refuse(
+        'UnrecognizedClientException',
+        text,
+        'no such access key, or a session token with one that has none',
+      )
+    }
+    if (!isSigned) return refuse('InvalidSignatureException', wrongSignature, 'wrong signature')
+    return { principal: credential.principal, region }
+  }
+}
+
+/** The key that signs for one access key on one day in one Region, derived as SigV4 has it. */
+export async function deriveSigningKey(
+  secret: string,
+  date: string,
+  region: string,
+  service: string,
+): Promise<CryptoKey> {
+  let key = utf8(`AWS4${secret}`)
+  for (const part of [date, region, service, 'aws4_request']) {
+    const hmacKey = await crypto.subtle.importKey('raw', key, hmacSha256, false, ['sign'])
+    key = new Uint8Array(await crypto.subtle.sign('HMAC', hmacKey, utf8(part)))
+  }
+  return crypto.subtle.importKey('raw', key, hmacSha256, false, ['sign', 'verify'])
+}
+
+/** The days' signing keys of this isolate: what is remembered of a secret access key. */
+class SigningKeys {
+  readonly #keys = new Map<string, { secret: string; key: CryptoKey }>()
+
+  async find(accessKeyId: string, secret: string, date: string, region: string, service: string): Promise<CryptoKey> {
+    const name = `${accessKeyId}/${date}/${region}/${service}`
+    const held = this.#keys.get(name)
+    if (held !== undefined && held.secret === secret) return held.key
+    const key = await deriveSigningKey(secret, date, region, service)
+    // An unknown access key is never remembered: anybody can name any number of them.
+    if (secret === '') return key
+    if (this.#keys.size >= signingKeysMax) this.#keys.delete(this.#keys.keys().next().value as string)
+    this.#keys.set(name, { secret, key })
+    return key
+  }
+}
+
+function parseAuthorization(header: string | null, query: string): Authorization | Refusal {
+  if (header === null) {
+    if (/(^|&)X-Amz-(Signature|Algorithm|Credential)=/i.test(query)) {
+      return incomplete('Presigned requests are not accepted: sign in the Authorization header.')
+    }
+    return refuse('MissingAuthenticationTokenException', 'Missing Authentication Token')
+  }
+  if (!header.startsWith(`${algorithm} `)) {
+    if (header.startsWith('AWS4-ECDSA-P256-SHA256'))
+      return incomplete('SigV4a signatures are not accepted: sign with SigV4.')
+    return incomplete(`Authorization header requires the ${algorithm} algorithm.`)
+  }
+  let credential = ''
+  let signedHeaders = ''
+  let signature = ''
+  for (const part of header.slice(algorithm.length + 1).split(',')) {
+    const at = part.indexOf('=')
+    const name = part.slice(0, at).trim()
+    const value = part.slice(at + 1).trim()
+    if (name === 'Credential') credential = value
+    else if (name === 'SignedHeaders') signedHeaders = value
+    else if (name === 'Signature') signature = value
+  }
+  const missing = [
+    credential === '' ? "Authorization header requires 'Credential' parameter." : '',
+    signature === '' ? "Authorization header requires 'Signature' parameter." : '',
+    signedHeaders === '' ? "Authorization header requires 'SignedHeaders' parameter." : '',
+  ].filter((text) => text !== '')
+  if (missing.length > 0) return incomplete(missing.join(' '))
+  const scope = credential.split('/')
+  const [accessKeyId, date, region, service, terminator] = scope
+  if (!accessKeyId || !date || !region || !service || terminator !== 'aws4_request' || scope.length !== 5) {
+    return incomplete(
+      'Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/aws4_request.',
+    )
+  }
+  return { accessKeyId, date, region, service, signedHeaders, signature }
+}
+
+/** Null: what is signed covers what matters. */
+function headersRefusal(headers: Headers, signed: readonly string[]): Refusal | null {
+  for (let at = 1; at < signed.length; at++) {
+    if ((signed[at - 1] as string) >= (signed[at] as string)) {
+      return incomplete('SignedHeaders must be sorted and without repeats.')
+    }
+  }
+  for (const name of signed) if (name !== name.toLowerCase()) return incomplete('SignedHeaders must be lower-case.')
+  if (!signed.includes('host')) {
+    return refuse(
+      'InvalidSignatureException',
+      "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
+    )
+  }
+  for (const name of headers.keys()) {
+    // What clients add after signing is called amz-sdk-* and never x-amz-*.
+    if (name.startsWith('x-amz-') && !signed.includes(name)) {
+      return refuse('InvalidSignatureException', `'${name}' must be a 'SignedHeader' in the AWS Authorization.`)
+    }
+  }
+  return null
+}
+
+function scopeRefusal(
+  { date, region, service: named }: Authorization,
+  time: SignedTime,
+  service: string,
+  isRegion: (text: string) => boolean,
+): Refusal | null {
+  if (!isRegion(region)) return refuse('InvalidSignatureException', 'Credential should be scoped to a valid region.')
+  if (named !== service) {
+    return refuse('InvalidSignatureException', `Credential should be scoped to correct service: '${service}'.`)
+  }
+  const day = time.text.slice(0, 8)
+  if (date === day) return null
+  return refuse(
+    'InvalidSignatureException',
+    `Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '${date}' != '${day}', from '${time.text}'.`,
+  )
+}
+
+function skewRefusal({ at, text }: SignedTime, wallTime: number): Refusal | null {
+  const skewMs = limits.signatureSkewSeconds * 1000
+  const minutes = limits.signatureSkewSeconds / 60
+  const now = isoBasic(wallTime)
+  if (at < wallTime - skewMs) {
+    const bound = `${isoBasic(wallTime - skewMs)} (${now} - ${minutes} min.)`
+    return refuse('InvalidSignatureException', `Signature expired: ${text} is now earlier than ${bound}`)
+  }
+  if (at > wallTime + skewMs) {
+    const bound = `${isoBasic(wallTime + skewMs)} (${now} + ${minutes} min.)`
+    return refuse('InvalidSignatureException', `Signature not yet current: ${text} is still later than ${bound}`)
+  }
+  return null
+}
+
+interface SignedTime {
+  /** YYYYMMDDTHHMMSSZ */
+  readonly text: string
+  readonly at: number
+}
+
+/** X-Amz-Date, or else Date in either of its forms; null: neither is there, signed and readable. */
+function signedTime(headers: Headers, signed: readonly string[]): SignedTime | null {
+  const amzDate = headers.get('x-amz-date')
+  if (amzDate !== null) return fromIsoBasic(amzDate)
+  const date = signed.includes('date') ? headers.get('date') : null
+  if (date === null) return null
+  const at = Date.parse(date)
+  return fromIsoBasic(date) ?? (Number.isNaN(at) ? null : { text: isoBasic(at), at })
+}
+
+function fromIsoBasic(text: string): SignedTime | null {
+  if (!/^\d{8}T\d{6}Z$/.test(text)) return null
+  const number = (from: number, to: number) => Number(text.slice(from, to))
+  const at = Date.UTC(number(0, 4), number(4, 6) - 1, number(6, 8), number(9, 11), number(11, 13), number(13, 15))
+  return isoBasic(at) === text ? { text, at } : null
+}
+
+function isoBasic(time: number): string {
+  return `${new Date(time).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`
+}
+
+function headerValue(name: string, { headers, body }: ReceivedRequest): string {
+  const value = headers.get(name)
+  if (value !== null) return value
+  // A proxy may have reframed the body; its length is known all the same.
+  return name === 'content-length' ? String(body.length) : ''
+}
+
+function incomplete(message: string): Refusal<'IncompleteSignatureException'> {
+  return refuse('IncompleteSignatureException', message)
+}

@@ -1,0 +1,130 @@
+import { type OpenMaterial, openedMaterial, versionIdOf } from '../crypto/ciphertext.ts'
+import type { RootKeys } from '../crypto/root-keys.ts'
+import { openMaterial } from '../crypto/seal.ts'
+import type { SealedVersion } from '../crypto/symmetric.ts'
+import type { Call } from '../model/call.ts'
+import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
+import { FreshCache } from '../model/fresh-cache.ts'
+import { locationHint } from '../model/regions.ts'
+import type { Key, KeyRecord, KeySnapshot } from './key.ts'
+
+/** A key in this isolate, ready to use: its record, and its material opened into keys that cannot be exported. */
+export interface OpenKey {
+  readonly record: KeyRecord
+  readonly current: OpenMaterial
+  /** Older versions that a ciphertext has asked for, by version id. Shared by all who hold this revision. */
+  readonly older: Map<string, OpenMaterial>
+}
+
+/** The namespace of key objects, as much of it as is needed to call one. */
+export interface KeyNamespace {
+  getByName(name: string, options?: { locationHint?: DurableObjectLocationHint }): Key
+}
+
+const keysHeldMax = 2_000
+const olderVersionsMax = 50
+
+type Unreachable = Refusal<'DependencyTimeoutException'>
+
+/** The keys that this isolate knows: snapshots of a few seconds' age, taken from the objects and opened once. */
+export class KeyDirectory {
+  readonly #roots: RootKeys
+  readonly #cache: FreshCache<OpenKey>
+
+  constructor(roots: RootKeys, snapshotSeconds: number) {
+    this.#roots = roots
+    this.#cache = new FreshCache<OpenKey>({
+      freshMs: snapshotSeconds * 1000,
+      staleMs: 0,
+      entriesMax: keysHeldMax,
+      isOlder: (candidate, held) => candidate.record.revision < held.record.revision,
+    })
+  }
+
+  /**
+   * The key as it was at most the snapshot's seconds ago. Refused as its object refuses; what may be done with it is
+   * for the caller to decide.
+   */
+  find(
+    namespace: KeyNamespace,
+    call: Call,
+    keyId: string,
+    waitUntil: (promise: Promise<unknown>) => void,
+  ): OpenKey | Refusal | Promise<OpenKey | Refusal> {
+    const load = async () => {
+      const snapshot = await askTwice(() => keyObject(namespace, call.region, keyId).snapshot(call))
+      return isRefusal(snapshot) ? snapshot : this.#open(snapshot)
+    }
+    return this.#cache.get(`${call.region}/${keyId}`, call.wallTime, load, waitUntil)
+  }
+
+  /** The material that a ciphertext names; null: this key never had it. */
+  async material(
+    namespace: KeyNamespace,
+    call: Call,
+    key: OpenKey,
+    versionId: string,
+  ): Promise<OpenMaterial | Refusal | null> {
+    const { keyId, currentMaterialId } = key.record
+    if (versionId === versionIdOf(currentMaterialId)) return key.current
+    const held = key.older.get(versionId)
+    if (held !== undefined) return held
+    const version = await askTwice(() => keyObject(namespace, call.region, keyId).version(call, versionId))
+    if (version === null || isRefusal(version)) return version
+    const opened = await this.#openVersion(key.record, version)
+    if (key.older.size >= olderVersionsMax) key.older.delete(key.older.keys().next().value as string)
+    key.older.set(versionId, opened)
+    return opened
+  }
+
+  /** Takes the snapshot that a change made through this isolate has returned. */
+  async keep(snapshot: KeySnapshot, wallTime: number): Promise<void> {
+    const { region, keyId } = snapshot.record
+    this.#cache.keep(`${region}/${keyId}`, await this.#open(snapshot), wallTime)
+  }
+
+  async #open({ record, current }: KeySnapshot): Promise<OpenKey> {
+    const held = this.#cache.peek(`${record.region}/${record.keyId}`)
+    if (held?.record.revision === record.revision) return held
+    const isSameMaterial = held?.record.currentMaterialId === record.currentMaterialId
+    const opened = isSameMaterial && held !== undefined ? held.current : await this.#openVersion(record, current)
+    return { record, current: opened, older: new Map() }
+  }
+
+  async #openVersion(record: KeyRecord, version: SealedVersion): Promise<OpenMaterial> {
+    const identity = { ...record, keyMaterialId: version.keyMaterialId }
+    const material = await openMaterial(this.#roots, identity, version)
+    return openedMaterial(record.keyId, version.keyMaterialId, material)
+  }
+}
+
+/** One key's object. Take a new one for each request, and after an error. */
+export function keyObject(namespace: KeyNamespace, region: string, keyId: string): Key {
+  const hint = locationHint(region)
+  return namespace.getByName(`${region}/${keyId}`, hint === null ? {} : { locationHint: hint })
+}
+
+/** For what may be repeated: reads, and creations under one id. An object that is overloaded is not asked again. */
+export async function askTwice<Value>(ask: () => Promise<Value>): Promise<Value | Unreachable> {
+  try {
+    return await ask()
+  } catch (failure) {
+    if (!isRetryable(failure)) throw failure
+  }
+  try {
+    return await ask()
+  } catch (failure) {
+    if (isRetryable(failure)) return unreachable(failure)
+    throw failure
+  }
+}
+
+export function isRetryable(failure: unknown): boolean {
+  const { retryable, overloaded } = failure as { retryable?: boolean; overloaded?: boolean }
+  return retryable === true && overloaded !== true
+}
+
+function unreachable(failure: unknown): Unreachable {
+  const text = 'The system timed out while trying to fulfill the request. You can retry the request.'
+  return refuse('DependencyTimeoutException', text, `the key's object cannot be reached: ${failure}`)
+}

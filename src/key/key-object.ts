@@ -1,0 +1,385 @@
+import { DurableObject } from 'cloudflare:workers'
+import { authorize } from '../access/authorize.ts'
+import { versionIdOf } from '../crypto/ciphertext.ts'
+import type { RootKeys } from '../crypto/root-keys.ts'
+import { generateSymmetric, type SealedVersion } from '../crypto/symmetric.ts'
+import { keyArn } from '../model/arn.ts'
+import type { Call } from '../model/call.ts'
+import { type ExceptionName, isRefusal, type Refusal, refuse } from '../model/errors.ts'
+import { keySpecRow } from '../model/key-specs.ts'
+import { dayMs, limits } from '../model/limits.ts'
+import type { Key, KeyRecord, KeySnapshot, NewKey, ReadOperation, RotationPage, RotationType, Tag } from './key.ts'
+import type { KeyIndex } from './key-index.ts'
+import { nextDue, rotationAfter, type StatefulOperation, stateRefusal } from './lifecycle.ts'
+import { indexEntry, Outbox } from './outbox.ts'
+import { KeyStorage } from './storage.ts'
+
+/** What the composition root gives an object. */
+export interface KeyObjectParts {
+  readonly index: KeyIndex
+  /** The root keys, proven to be this deployment's own. Throws while that cannot be proven. */
+  sealingRoots(): Promise<RootKeys>
+}
+
+type Standing = 'current' | 'rolledBack' | 'unknown'
+
+const flushWaitMs = 250
+const indexWaitMs = 2_000
+
+/** The Durable Object class of one key, over the parts that `assemble` makes from the environment. */
+export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
+  return class KeyObject extends DurableObject<Env> implements Key {
+    readonly #parts: KeyObjectParts
+    readonly #storage: KeyStorage
+    readonly #outbox: Outbox
+    #standing: Promise<Standing> | undefined
+
+    constructor(ctx: DurableObjectState, env: Env) {
+      super(ctx, env)
+      this.#parts = assemble(env)
+      this.#storage = new KeyStorage(ctx.storage.sql)
+      this.#outbox = new Outbox(ctx.storage, this.#storage, this.#parts.index)
+    }
+
+    /** For health alone: says that objects answer, and nothing about any key. */
+    ping(): boolean {
+      return true
+    }
+
+    override async alarm(): Promise<void> {
+      await this.#outbox.flush()
+    }
+
+    async create(call: Call, key: NewKey) {
+      const { account } = call.principal
+      const { region } = call
+      const stranger = authorize(call, 'kms:CreateKey', { ...key, account, region })
+      if (stranger !== null) return stranger
+      const made = this.#storage.read()
+      if (made !== null) return this.#created(call, made)
+      const version = await this.#newVersion({ ...key, account, region })
+      if (isRefusal(version)) return version
+      const record: KeyRecord = {
+        ...key,
+        account,
+        region,
+        revision: 1,
+        state: 'Enabled',
+        origin: 'AWS_KMS',
+        manager: 'CUSTOMER',
+        createdAt: call.time,
+        deletion: null,
+        rotation: null,
+        onDemandRotations: 0,
+        currentMaterialId: version.keyMaterialId,
+      }
+      const snapshot = this.ctx.storage.transactionSync(() => {
+        const earlier = this.#storage.read()
+        if (earlier !== null) return this.#created(call, earlier)
+        this.#storage.create(record, version, call.requestId)
+        this.#outbox.add(indexEntry(record))
+        return { record, current: version }
+      })
+      this.#standing = Promise.resolve('current')
+      await this.#outbox.flushWithin(flushWaitMs)
+      return snapshot
+    }
+
+    async snapshot(call: Call) {
+      const record = await this.#read(call, 'kms:DescribeKey')
+      return isRefusal(record) ? record : this.#snapshotOf(record)
+    }
+
+    async version(call: Call, versionId: string) {
+      const record = await this.#read(call, 'kms:Decrypt')
+      return isRefusal(record) ? record : this.#storage.version(versionId)
+    }
+
+    async describe(call: Call, operation: ReadOperation) {
+      return this.#read(call, `kms:${operation}`)
+    }
+
+    async rotations(call: Call, page: RotationPage) {
+      const record = await this.#read(call, 'kms:ListKeyRotations')
+      return isRefusal(record) ? record : this.#storage.rotations(page, record.currentMaterialId)
+    }
+
+    updateDescription(call: Call, description: string) {
+      return this.#change(call, 'UpdateKeyDescription', (record) => ({ ...record, description }))
+    }
+
+    async enable(call: Call) {
+      const enabled = await this.#change(call, 'EnableKey', (record) => ({ ...record, state: 'Enabled' }))
+      if (isRefusal(enabled)) return enabled
+      // A rotation that fell due while the key was disabled is made at once; if it cannot be, the sweep has it.
+      const rotated = await this.#rotateIfDue(call)
+      return rotated === null || isRefusal(rotated) ? enabled : rotated
+    }
+
+    disable(call: Call) {
+      return this.#change(call, 'DisableKey', (record) => ({ ...record, state: 'Disabled' }))
+    }
+
+    putPolicy(call: Call, policy: string) {
+      return this.#change(call, 'PutKeyPolicy', (record) => ({ ...record, policy }))
+    }
+
+    tag(call: Call, tags: readonly Tag[]) {
+      return this.#change(call, 'TagResource', (record) => {
+        const values = new Map(record.tags.map(({ tagKey, tagValue }) => [tagKey, tagValue]))
+        for (const { tagKey, tagValue } of tags) values.set(tagKey, tagValue)
+        if (values.size > limits.tagsPerKeyMax) return refuse('TagException', 'Too many tags')
+        return { ...record, tags: [...values].map(([tagKey, tagValue]) => ({ tagKey, tagValue })) }
+      })
+    }
+
+    untag(call: Call, tagKeys: readonly string[]) {
+      return this.#change(call, 'UntagResource', (record) => ({
+        ...record,
+        tags: record.tags.filter(({ tagKey }) => !tagKeys.includes(tagKey)),
+      }))
+    }
+
+    enableRotation(call: Call, periodDays: number) {
+      return this.#change(call, 'EnableKeyRotation', (record) => ({
+        ...record,
+        rotation: { periodDays, nextAt: call.time + periodDays * dayMs },
+      }))
+    }
+
+    disableRotation(call: Call) {
+      return this.#change(call, 'DisableKeyRotation', (record) => ({ ...record, rotation: null }))
+    }
+
+    async rotateOnDemand(call: Call) {
+      const record = await this.#read(call, 'kms:RotateKeyOnDemand')
+      if (isRefusal(record)) return record
+      const refusal = stateRefusal(record, 'RotateKeyOnDemand') ?? onDemandLimit(record)
+      if (refusal !== null) return refusal
+      const version = await this.#newVersion(record)
+      if (isRefusal(version)) return version
+      return this.#change(call, 'RotateKeyOnDemand', (current) => {
+        const limited = onDemandLimit(current)
+        if (limited !== null) return limited
+        return this.#rotated(
+          { ...current, onDemandRotations: current.onDemandRotations + 1 },
+          version,
+          call,
+          'ON_DEMAND',
+        )
+      })
+    }
+
+    scheduleDeletion(call: Call, windowDays: number) {
+      return this.#change(call, 'ScheduleKeyDeletion', (record) => ({
+        ...record,
+        state: 'PendingDeletion',
+        deletion: { at: call.time + windowDays * dayMs, windowDays },
+      }))
+    }
+
+    cancelDeletion(call: Call) {
+      return this.#change(call, 'CancelKeyDeletion', (record) => ({ ...record, state: 'Disabled', deletion: null }))
+    }
+
+    async acceptAlias(call: Call, operation: 'CreateAlias' | 'UpdateAlias') {
+      const record = await this.#read(call, `kms:${operation}`)
+      if (isRefusal(record)) return record
+      const refusal = stateRefusal(record, operation)
+      if (refusal !== null) return refusal
+      return (await this.#outbox.flush()) ? record : indexAway('the key is not in the index yet')
+    }
+
+    async settle(call: Call) {
+      const record = await this.#read(call, 'internal:Settle')
+      if (isRefusal(record)) {
+        if (record.refused !== 'NotFoundException') return record
+        // Deleted, and the index may not have been told.
+        await this.#outbox.flush()
+        return 'nothing'
+      }
+      if ((await this.#checkedStanding()) === 'unknown') return indexAway('a sweep waits for the index')
+      const due = nextDue(record)
+      if (due === null || due.at > call.time) {
+        // The index said otherwise, so it has an old row.
+        this.#outbox.add(indexEntry(record))
+        await this.#outbox.flush()
+        return 'nothing'
+      }
+      if (due.work === 'delete') return this.#delete(call)
+      const rotated = await this.#rotateIfDue(call)
+      if (isRefusal(rotated)) return rotated
+      return rotated === null ? 'nothing' : 'rotated'
+    }
+
+    /** Decides again on what is stored now, in the block that erases. */
+    async #delete(call: Call) {
+      const isErased = this.ctx.storage.transactionSync(() => {
+        const record = this.#storage.read()
+        const due = record === null ? null : nextDue(record)
+        if (record === null || due?.work !== 'delete' || due.at > call.time) return false
+        this.#storage.erase()
+        this.#outbox.add({ ...indexEntry(record), revision: record.revision + 1, dueAt: null, deletedAt: call.time })
+        return true
+      })
+      if (isErased) await this.#outbox.flush()
+      return isErased ? 'deleted' : 'nothing'
+    }
+
+    async #rotateIfDue(call: Call): Promise<KeySnapshot | Refusal<SealRefusal> | null> {
+      const isDue = (record: KeyRecord | null) => {
+        const due = record === null ? null : nextDue(record)
+        return due?.work === 'rotate' && due.at <= call.time
+      }
+      const before = this.#storage.read()
+      if (before === null || !isDue(before)) return null
+      const version = await this.#newVersion(before)
+      if (isRefusal(version)) return version
+      const snapshot = this.ctx.storage.transactionSync(() => {
+        const record = this.#storage.read()
+        if (record === null || record.rotation === null || !isDue(record)) return null
+        const rotation = { ...record.rotation, nextAt: rotationAfter(record.rotation, call.time) }
+        return this.#commit(this.#rotated({ ...record, rotation }, version, call, 'AUTOMATIC'))
+      })
+      await this.#outbox.flushWithin(flushWaitMs)
+      return snapshot
+    }
+
+    #rotated(record: KeyRecord, version: SealedVersion, call: Call, type: RotationType): KeyRecord {
+      this.#storage.addRotation(version, call.time, type)
+      return { ...record, currentMaterialId: version.keyMaterialId }
+    }
+
+    /**
+     * The one way to change a key: admitted, allowed by its state, decided and written in one transaction with the
+     * index entry, then told to the index. `decide` may be called on nothing older than what it changes.
+     */
+    async #change<const Operation extends StatefulOperation, Name extends ExceptionName = never>(
+      call: Call,
+      operation: Operation,
+      decide: (record: KeyRecord) => KeyRecord | Refusal<Name>,
+    ) {
+      const standing = await this.#checkedStanding()
+      if (standing === 'unknown') return indexAway('changes wait until the revision can be compared with the index')
+      const snapshot = this.ctx.storage.transactionSync(() => {
+        const record = this.#admit(call, `kms:${operation}`, standing)
+        if (isRefusal(record)) return record
+        const refusal = stateRefusal(record, operation)
+        if (refusal !== null) return refusal
+        const decided = decide(record)
+        return 'refused' in decided ? decided : this.#commit(decided)
+      })
+      if (!isRefusal(snapshot)) await this.#outbox.flushWithin(flushWaitMs)
+      return snapshot
+    }
+
+    #commit(changed: KeyRecord): KeySnapshot {
+      this.#storage.write({ ...changed, revision: changed.revision + 1 })
+      const record = this.#storage.read() as KeyRecord
+      this.#outbox.add(indexEntry(record))
+      return this.#snapshotOf(record)
+    }
+
+    async #read(call: Call, action: string) {
+      const standing = await this.#checkedStanding()
+      return this.#admit(call, action, standing)
+    }
+
+    /** Every method passes here, and answers from what is stored now: an instance in memory may be an old one. */
+    #admit(call: Call, action: string, standing: Standing) {
+      const record = this.#storage.read()
+      if (record === null || record.region !== call.region || record.account !== call.principal.account) {
+        const keyId = this.ctx.id.name?.split('/')[1] ?? ''
+        return refuse('NotFoundException', `Key '${keyArn(call.region, call.principal.account, keyId)}' does not exist`)
+      }
+      const { region, account, keyId } = record
+      const denied = authorize(call, action, record)
+      if (denied !== null) return denied
+      if (standing !== 'rolledBack') return record
+      const text = `${keyArn(region, account, keyId)} is unavailable.`
+      return refuse('KeyUnavailableException', text, 'rolled-back: the stored revision is behind the index')
+    }
+
+    #created(call: Call, record: KeyRecord): KeySnapshot {
+      if (this.#storage.createdBy() !== call.requestId) throw new Error('This object already holds a key')
+      return this.#snapshotOf(record)
+    }
+
+    #snapshotOf(record: KeyRecord): KeySnapshot {
+      const current = this.#storage.version(versionIdOf(record.currentMaterialId))
+      if (current === null) throw new Error('The current key material is not stored')
+      return { record, current }
+    }
+
+    /**
+     * Compares the revision with the index, once for each start of the object: a platform restore would otherwise
+     * bring back old policies, revoked grants and disabled keys unseen.
+     */
+    async #checkedStanding(): Promise<Standing> {
+      const checking = this.#standing ?? this.#compareWithIndex()
+      this.#standing = checking
+      const standing = await checking
+      // Only `current` is final: the index may come back, and an operator may accept a restore.
+      if (standing !== 'current' && this.#standing === checking) this.#standing = undefined
+      return standing
+    }
+
+    async #compareWithIndex(): Promise<Standing> {
+      const stored = this.#storage.read()
+      if (stored === null) return 'current'
+      const { region, keyId } = stored
+      try {
+        const row = await within(indexWaitMs, this.#parts.index.standing(region, keyId))
+        const record = this.#storage.read()
+        if (record === null || record.revision === row?.revision) return 'current'
+        if (row !== null && row.revision > record.revision) {
+          if (!row.isRestoreAccepted) {
+            await this.#parts.index.reportRolledBack(region, keyId)
+            return 'rolledBack'
+          }
+          // Past the index's revision, so that no isolate keeps a snapshot of what was undone.
+          this.ctx.storage.transactionSync(() => this.#commit({ ...record, revision: row.revision }))
+        } else {
+          this.#outbox.add(indexEntry(record))
+        }
+        await this.#outbox.flush()
+        return 'current'
+      } catch (failure) {
+        console.warn(`The index does not answer for ${region}/${keyId}: ${failure}`)
+        return 'unknown'
+      }
+    }
+
+    async #newVersion(key: Pick<KeyRecord, 'account' | 'region' | 'keyId' | 'spec' | 'usage'>) {
+      let roots: RootKeys
+      try {
+        roots = await this.#parts.sealingRoots()
+      } catch (failure) {
+        return indexAway(`the root key cannot be proven: ${failure}`)
+      }
+      return generateSymmetric(roots, key, keySpecRow(key.spec).materialBytes)
+    }
+  }
+}
+
+async function within<Value>(waitMs: number, promise: Promise<Value>): Promise<Value> {
+  const late = scheduler.wait(waitMs).then(() => {
+    throw new Error(`no answer within ${waitMs} ms`)
+  })
+  return Promise.race([promise, late])
+}
+
+type SealRefusal = 'DependencyTimeoutException'
+
+function indexAway(reason: string) {
+  const text = 'The system timed out while trying to fulfill the request. You can retry the request.'
+  return refuse('DependencyTimeoutException', text, reason)
+}
+
+function onDemandLimit({ region, account, keyId, onDemandRotations }: KeyRecord) {
+  if (onDemandRotations < limits.onDemandRotationsMax) return null
+  return refuse(
+    'LimitExceededException',
+    `The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: ${keyArn(region, account, keyId)}`,
+  )
+}

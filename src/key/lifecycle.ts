@@ -1,0 +1,135 @@
+import { keyArn } from '../model/arn.ts'
+import { type Refusal, refuse } from '../model/errors.ts'
+import { dayMs } from '../model/limits.ts'
+import type { KeyRecord, KeyState } from './key.ts'
+
+/*
+ * Which operation a key allows in which state, and what it answers where it does not: AWS KMS's "Key states of KMS
+ * keys" as one table. Columns in the order of `states`.
+ */
+const states = [
+  'Enabled',
+  'Disabled',
+  'PendingDeletion',
+  'PendingReplicaDeletion',
+  'PendingImport',
+  'Unavailable',
+  'Creating',
+  'Updating',
+] as const satisfies readonly KeyState[]
+
+type Verdict = keyof typeof answers
+type Row = readonly [Verdict, Verdict, Verdict, Verdict, Verdict, Verdict, Verdict, Verdict]
+
+const answers = {
+  ok: null,
+  disabled: ['DisabledException', 'is disabled.'],
+  deleting: ['KMSInvalidStateException', 'is pending deletion.'],
+  deletingReplica: ['KMSInvalidStateException', 'is pending replica deletion.'],
+  notDeleting: ['KMSInvalidStateException', 'is not pending deletion.'],
+  importing: ['KMSInvalidStateException', 'is pending import.'],
+  unavailable: ['KMSInvalidStateException', 'is unavailable.'],
+  creating: ['KMSInvalidStateException', 'is creating.'],
+  updating: ['KMSInvalidStateException', 'is updating.'],
+} as const
+
+const anyState = ['ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'ok'] as const satisfies Row
+const use = [
+  'ok',
+  'disabled',
+  'deleting',
+  'deletingReplica',
+  'importing',
+  'unavailable',
+  'creating',
+  'ok',
+] as const satisfies Row
+const describeOrName = ['ok', 'ok', 'deleting', 'deletingReplica', 'ok', 'ok', 'ok', 'ok'] as const satisfies Row
+const toggle = [
+  'ok',
+  'ok',
+  'deleting',
+  'deletingReplica',
+  'importing',
+  'ok',
+  'creating',
+  'updating',
+] as const satisfies Row
+const rotate = [
+  'ok',
+  'disabled',
+  'deleting',
+  'deletingReplica',
+  'importing',
+  'unavailable',
+  'creating',
+  'updating',
+] as const satisfies Row
+const schedule = ['ok', 'ok', 'deleting', 'deletingReplica', 'ok', 'ok', 'ok', 'updating'] as const satisfies Row
+const cancel = [
+  'notDeleting',
+  'notDeleting',
+  'ok',
+  'ok',
+  'notDeleting',
+  'notDeleting',
+  'notDeleting',
+  'notDeleting',
+] as const satisfies Row
+
+const table = {
+  CancelKeyDeletion: cancel,
+  CreateAlias: describeOrName,
+  Decrypt: use,
+  DescribeKey: anyState,
+  DisableKey: toggle,
+  DisableKeyRotation: rotate,
+  EnableKey: toggle,
+  EnableKeyRotation: rotate,
+  Encrypt: use,
+  GenerateDataKey: use,
+  GenerateDataKeyWithoutPlaintext: use,
+  GetKeyPolicy: anyState,
+  GetKeyRotationStatus: anyState,
+  ListAliases: anyState,
+  ListKeyPolicies: anyState,
+  ListKeyRotations: anyState,
+  ListResourceTags: anyState,
+  PutKeyPolicy: anyState,
+  ReEncrypt: use,
+  RotateKeyOnDemand: rotate,
+  ScheduleKeyDeletion: schedule,
+  TagResource: describeOrName,
+  UntagResource: describeOrName,
+  UpdateAlias: describeOrName,
+  UpdateKeyDescription: describeOrName,
+} as const satisfies Record<string, Row>
+
+export type StatefulOperation = keyof typeof table
+
+type AnswerOf<Operation extends StatefulOperation> = NonNullable<(typeof answers)[(typeof table)[Operation][number]]>
+
+/** Null: the key's state allows the operation. */
+export function stateRefusal<const Operation extends StatefulOperation>(
+  { state, region, account, keyId }: KeyRecord,
+  operation: Operation,
+): Refusal<AnswerOf<Operation>[0]> | null {
+  const answer = answers[table[operation][states.indexOf(state)] as Verdict]
+  if (answer === null) return null
+  const [name, text] = answer
+  return refuse(name as AnswerOf<Operation>[0], `${keyArn(region, account, keyId)} ${text}`)
+}
+
+/** What falls due on a key by itself, and when; null: nothing. A key that is not enabled is not rotated. */
+export function nextDue({ state, deletion, rotation }: KeyRecord): { work: 'delete' | 'rotate'; at: number } | null {
+  if (state === 'PendingDeletion' && deletion !== null) return { work: 'delete', at: deletion.at }
+  if (state === 'Enabled' && rotation !== null) return { work: 'rotate', at: rotation.nextAt }
+  return null
+}
+
+/** The first date of the schedule after `time`: a sweep that comes late does not move the schedule. */
+export function rotationAfter({ periodDays, nextAt }: NonNullable<KeyRecord['rotation']>, time: number): number {
+  const periodMs = periodDays * dayMs
+  const missed = Math.floor((time - nextAt) / periodMs)
+  return nextAt + (missed + 1) * periodMs
+}

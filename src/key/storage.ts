@@ -1,0 +1,234 @@
+import { versionIdOf } from '../crypto/ciphertext.ts'
+import type { SealedVersion } from '../crypto/symmetric.ts'
+import type { IndexEntry } from '../model/index-entry.ts'
+import type { KeySpec, KeyUsage } from '../model/key-specs.ts'
+import type { KeyRecord, KeyRotation, KeyState, RotationPage, RotationType, Tag } from './key.ts'
+
+/**
+ * The tables of one key's object, in numbered steps: a step that has shipped is never edited, and
+ * test/fixtures/state-v1 holds objects made by the first.
+ */
+const steps: readonly string[] = [
+  `create table kms_key (
+     key_id text not null primary key,
+     account text not null,
+     region text not null,
+     created_by text not null,
+     revision integer not null,
+     state text not null,
+     spec text not null,
+     usage text not null,
+     origin text not null,
+     manager text not null,
+     description text not null,
+     policy text not null,
+     created_at integer not null,
+     deletion_at integer,
+     deletion_window_days integer,
+     rotation_period_days integer,
+     rotation_next_at integer,
+     on_demand_rotations integer not null,
+     current_material_id text not null
+   );
+   create table material (
+     sequence integer primary key,
+     version_id text not null unique,
+     key_material_id text not null,
+     root_version integer not null,
+     sealed blob not null,
+     rotated_at integer,
+     rotation_type text
+   );
+   create table tag (tag_key text not null primary key, tag_value text not null) without rowid;
+   create table outbox (sequence integer primary key autoincrement, kind text not null, body text not null);`,
+]
+
+type Row = Record<string, SqlStorageValue>
+
+/** The key as this object has stored it. Synchronous throughout; the caller holds the transaction. */
+export class KeyStorage {
+  readonly #sql: SqlStorage
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql
+  }
+
+  /** Null: no key was ever created here, or it is gone. */
+  read(): KeyRecord | null {
+    if (!this.#hasTables()) return null
+    const row = this.#rows('select * from kms_key')[0]
+    if (row === undefined) return null
+    const tags = this.#rows('select tag_key, tag_value from tag order by tag_key')
+    return {
+      keyId: row.key_id as string,
+      account: row.account as string,
+      region: row.region as string,
+      revision: row.revision as number,
+      state: row.state as KeyState,
+      spec: row.spec as KeySpec,
+      usage: row.usage as KeyUsage,
+      origin: row.origin as KeyRecord['origin'],
+      manager: row.manager as KeyRecord['manager'],
+      description: row.description as string,
+      policy: row.policy as string,
+      tags: tags.map((tag) => ({ tagKey: tag.tag_key as string, tagValue: tag.tag_value as string })),
+      createdAt: row.created_at as number,
+      deletion: pair(row.deletion_at, row.deletion_window_days, (at, windowDays) => ({ at, windowDays })),
+      rotation: pair(row.rotation_next_at, row.rotation_period_days, (nextAt, periodDays) => ({
+        periodDays,
+        nextAt,
+      })),
+      onDemandRotations: row.on_demand_rotations as number,
+      currentMaterialId: row.current_material_id as string,
+    }
+  }
+
+  /** The request that created the key, so that its own retry is told from another creation. */
+  createdBy(): string {
+    return this.#rows('select created_by from kms_key')[0]?.created_by as string
+  }
+
+  /** Makes the schema and the key. */
+  create(record: KeyRecord, version: SealedVersion, createdBy: string): void {
+    this.#upgrade()
+    const { keyId, account, region, createdAt } = record
+    this.#sql.exec(
+      `insert into kms_key (key_id, account, region, created_by, created_at, revision, state, spec, usage, origin,
+         manager, description, policy, on_demand_rotations, current_material_id)
+       values (?, ?, ?, ?, ?, 0, '', '', '', '', '', '', '', 0, '')`,
+      keyId,
+      account,
+      region,
+      createdBy,
+      createdAt,
+    )
+    this.write(record)
+    this.#addVersion(version, null)
+  }
+
+  write(record: KeyRecord): void {
+    this.#sql.exec(
+      `update kms_key set revision = ?, state = ?, spec = ?, usage = ?, origin = ?, manager = ?, description = ?,
+         policy = ?, deletion_at = ?, deletion_window_days = ?, rotation_period_days = ?, rotation_next_at = ?,
+         on_demand_rotations = ?, current_material_id = ?`,
+      record.revision,
+      record.state,
+      record.spec,
+      record.usage,
+      record.origin,
+      record.manager,
+      record.description,
+      record.policy,
+      record.deletion?.at ?? null,
+      record.deletion?.windowDays ?? null,
+      record.rotation?.periodDays ?? null,
+      record.rotation?.nextAt ?? null,
+      record.onDemandRotations,
+      record.currentMaterialId,
+    )
+    this.#writeTags(record.tags)
+  }
+
+  addRotation(version: SealedVersion, at: number, type: RotationType): void {
+    this.#addVersion(version, { at, type })
+  }
+
+  /** Null: this key never had such a version. */
+  version(versionId: string): SealedVersion | null {
+    const row = this.#rows('select * from material where version_id = ?', versionId)[0]
+    if (row === undefined) return null
+    return {
+      keyMaterialId: row.key_material_id as string,
+      rootVersion: row.root_version as number,
+      sealed: new Uint8Array(row.sealed as ArrayBuffer),
+    }
+  }
+
+  /** In the order they were made. */
+  rotations(page: RotationPage, currentMaterialId: string): KeyRotation[] {
+    const rows = this.#rows(
+      `select sequence, key_material_id, rotated_at, rotation_type from material
+       where sequence > ? and (? or rotation_type is not null) order by sequence limit ?`,
+      page.after,
+      page.isWithFirst ? 1 : 0,
+      page.limit,
+    )
+    return rows.map((row) => ({
+      sequence: row.sequence as number,
+      keyMaterialId: row.key_material_id as string,
+      isCurrent: row.key_material_id === currentMaterialId,
+      rotation:
+        row.rotation_type === null ? null : { at: row.rotated_at as number, type: row.rotation_type as RotationType },
+    }))
+  }
+
+  /** Erases the key and leaves what is still to be told about it. */
+  erase(): void {
+    this.#sql.exec('delete from kms_key; delete from material; delete from tag')
+  }
+
+  enqueue(entry: IndexEntry): void {
+    this.#sql.exec(`insert into outbox (kind, body) values ('index', ?)`, JSON.stringify(entry))
+  }
+
+  /** The oldest undelivered entries. */
+  outbox(limit: number): { sequence: number; entry: IndexEntry }[] {
+    if (!this.#hasTables()) return []
+    return this.#rows('select sequence, body from outbox order by sequence limit ?', limit).map((row) => ({
+      sequence: row.sequence as number,
+      entry: JSON.parse(row.body as string) as IndexEntry,
+    }))
+  }
+
+  dequeue(upTo: number): void {
+    this.#sql.exec('delete from outbox where sequence <= ?', upTo)
+  }
+
+  #addVersion({ keyMaterialId, rootVersion, sealed }: SealedVersion, rotation: { at: number; type: string } | null) {
+    this.#sql.exec(
+      `insert into material (version_id, key_material_id, root_version, sealed, rotated_at, rotation_type)
+       values (?, ?, ?, ?, ?, ?)`,
+      versionIdOf(keyMaterialId),
+      keyMaterialId,
+      rootVersion,
+      sealed,
+      rotation?.at ?? null,
+      rotation?.type ?? null,
+    )
+  }
+
+  #writeTags(tags: readonly Tag[]): void {
+    this.#sql.exec('delete from tag')
+    for (const { tagKey, tagValue } of tags) this.#sql.exec('insert into tag values (?, ?)', tagKey, tagValue)
+  }
+
+  /** Looks before anything else touches storage: an object that was never created is left without a table. */
+  #hasTables(): boolean {
+    if (this.#rows(`select 1 from sqlite_master where name = 'schema_step'`).length === 0) return false
+    this.#upgrade()
+    return true
+  }
+
+  #upgrade(): void {
+    this.#sql.exec('create table if not exists schema_step (step integer not null)')
+    const done = (this.#rows('select max(step) as step from schema_step')[0]?.step as number | null) ?? 0
+    if (done > steps.length) throw new Error(`This key was stored by a newer edge-kms (schema step ${done})`)
+    for (const [at, step] of steps.entries()) {
+      if (at < done) continue
+      this.#sql.exec(step)
+      this.#sql.exec('insert into schema_step values (?)', at + 1)
+    }
+  }
+
+  #rows(query: string, ...bindings: SqlStorageValue[]): Row[] {
+    return this.#sql.exec<Row>(query, ...bindings).toArray()
+  }
+}
+
+function pair<Value>(
+  first: SqlStorageValue | undefined,
+  second: SqlStorageValue | undefined,
+  make: (first: number, second: number) => Value,
+): Value | null {
+  return typeof first === 'number' && typeof second === 'number' ? make(first, second) : null
+}

@@ -1,0 +1,45 @@
+import { type LocalOptions, parseOptions, Stop, usage } from './options.ts'
+import { type LocalServer, startServer } from './server.ts'
+
+try {
+  const options = parseOptions(process.argv.slice(2), Date.now())
+  if (options === 'help') console.log(usage)
+  else await run(options)
+} catch (failure) {
+  if (!(failure instanceof Stop)) throw failure
+  console.error(failure.message)
+  process.exit(1)
+}
+
+async function run(options: LocalOptions): Promise<void> {
+  const server = await startServer(options)
+  let _stopping: Promise<never> | undefined
+  const stop = () => {
+    _stopping ??= server.stop().then(() => process.exit(0))
+  }
+  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop)
+  console.log(banner(server, options))
+}
+
+function banner({ endpoint, account, accessKeyId, secretAccessKey }: LocalServer, options: LocalOptions): string {
+  const { region, auth, state } = options
+  const credentials =
+    auth === 'off'
+      ? 'any (signatures are not checked)'
+      : `${accessKeyId} / ${accessKeyId === 'test' ? secretAccessKey : '(yours)'}`
+  const id = auth === 'off' ? 'any' : accessKeyId
+  const secret = auth === 'off' || accessKeyId === 'test' ? 'test' : '…'
+  return `
+edge-kms is ready.
+
+  Endpoint     ${endpoint}
+  Region       ${region}
+  Account      ${account}
+  Credentials  ${credentials}
+  State        ${state === 'memory' ? 'in memory' : state}
+
+Try it:
+
+  AWS_ACCESS_KEY_ID=${id} AWS_SECRET_ACCESS_KEY=${secret} aws kms create-key --endpoint-url ${endpoint} --region ${region}
+`
+}

@@ -1,0 +1,83 @@
+/** How an exception goes out. Every client error is HTTP 400 on this wire, whatever the model declares; faults of the server are 500. */
+interface ExceptionRow {
+  readonly status: 400 | 413 | 500
+  readonly retryable: boolean
+}
+
+const client: ExceptionRow = { status: 400, retryable: false }
+const server: ExceptionRow = { status: 500, retryable: true }
+
+/** Every exception this service can answer with, by its wire name. */
+export const exceptions = {
+  // Modelled by AWS KMS.
+  AlreadyExistsException: client,
+  ConflictException: client,
+  CustomKeyStoreNotFoundException: client,
+  DependencyTimeoutException: server,
+  DisabledException: client,
+  DryRunOperationException: client,
+  IncorrectKeyException: client,
+  InvalidAliasNameException: client,
+  InvalidArnException: client,
+  InvalidCiphertextException: client,
+  InvalidGrantTokenException: client,
+  InvalidKeyUsageException: client,
+  InvalidMarkerException: client,
+  KeyUnavailableException: server,
+  KMSInternalException: server,
+  KMSInvalidStateException: client,
+  LimitExceededException: client,
+  MalformedPolicyDocumentException: client,
+  NotFoundException: client,
+  TagException: client,
+  UnsupportedOperationException: client,
+  // Not in the model, answered all the same: the pipeline's and the door's.
+  AccessDeniedException: client,
+  IncompleteSignatureException: client,
+  InvalidSignatureException: client,
+  MissingAuthenticationTokenException: client,
+  NotAuthorizedException: client,
+  RequestEntityTooLargeException: { status: 413, retryable: false },
+  SerializationException: client,
+  ThrottlingException: { status: 400, retryable: true },
+  UnknownOperationException: client,
+  UnrecognizedClientException: client,
+  ValidationException: client,
+} as const satisfies Record<string, ExceptionRow>
+
+export type ExceptionName = keyof typeof exceptions
+
+/** Answered by the pipeline itself, so that no operation has to list them. */
+export type CommonException =
+  | 'AccessDeniedException'
+  | 'DependencyTimeoutException'
+  | 'KeyUnavailableException'
+  | 'KMSInternalException'
+  | 'NotAuthorizedException'
+  | 'SerializationException'
+  | 'ThrottlingException'
+  | 'UnsupportedOperationException'
+  | 'ValidationException'
+
+/**
+ * An expected "no". It is a value, so that it survives RPC between a Worker and an object.
+ * `message` goes to the caller (null: AWS sends none for this exception); `reason` is for the log and the audit record.
+ */
+export interface Refusal<Name extends ExceptionName = ExceptionName> {
+  readonly refused: Name
+  readonly message: string | null
+  readonly reason: string
+}
+
+export function refuse<const Name extends ExceptionName>(
+  refused: Name,
+  message: string | null,
+  reason: string = message ?? refused,
+): Refusal<Name> {
+  return { refused, message, reason }
+}
+
+export function isRefusal(value: unknown): value is Refusal {
+  // By type, not by presence: an object's stub has every property that it is asked for.
+  return typeof value === 'object' && value !== null && typeof (value as Refusal).refused === 'string'
+}

@@ -1,0 +1,66 @@
+import { rootArn } from './arn.ts'
+import type { Principal } from './call.ts'
+import { isRegion } from './regions.ts'
+
+export interface Settings {
+  readonly keySnapshotSeconds: number
+  /** 0 whenever keySnapshotSeconds is: who asks on every call wants no stale answer. */
+  readonly staleSeconds: number
+  isRegionServed(region: string): boolean
+}
+
+/** A string is the sentence that says which variable is wrong and what it takes. */
+export function parseSettings(variables: {
+  readonly KEY_SNAPSHOT_SECONDS?: string
+  readonly STALE_SECONDS?: string
+  readonly REGIONS?: string
+}): Settings | string {
+  const keySnapshotSeconds = seconds(variables.KEY_SNAPSHOT_SECONDS, 5)
+  const staleSeconds = seconds(variables.STALE_SECONDS, 300)
+  if (keySnapshotSeconds === null) return 'KEY_SNAPSHOT_SECONDS is not a number of seconds from 0 to 3600.'
+  if (staleSeconds === null) return 'STALE_SECONDS is not a number of seconds from 0 to 3600.'
+  const regions = (variables.REGIONS ?? '').split(/\s+/).filter((region) => region !== '')
+  const unknown = regions.find((region) => !isRegion(region))
+  if (unknown !== undefined) return `REGIONS has ${unknown}, which is no AWS Region.`
+  const served = new Set(regions)
+  return {
+    keySnapshotSeconds,
+    staleSeconds: keySnapshotSeconds === 0 ? 0 : staleSeconds,
+    isRegionServed: (region) => (served.size === 0 ? isRegion(region) : served.has(region)),
+  }
+}
+
+function seconds(text: string | undefined, otherwise: number): number | null {
+  if (text === undefined || text === '') return otherwise
+  return /^\d+(\.\d+)?$/.test(text) && Number(text) <= 3600 ? Number(text) : null
+}
+
+export interface RootCredential {
+  readonly secretAccessKey: string
+  readonly principal: Principal
+}
+
+/**
+ * Reads `ACCOUNT:ACCESS_KEY_ID:SECRET …`, by access key id. A string is the sentence that says what is wrong; it
+ * never repeats what it read.
+ */
+export function parseRootCredentials(text: string | undefined): ReadonlyMap<string, RootCredential> | string {
+  const entries = (text ?? '').split(/\s+/).filter((entry) => entry !== '')
+  if (entries.length === 0) {
+    return 'ROOT_CREDENTIALS is not set. Set it to ACCOUNT:ACCESS_KEY_ID:SECRET_ACCESS_KEY with an account of 12 digits.'
+  }
+  const credentials = new Map<string, RootCredential>()
+  for (const [at, entry] of entries.entries()) {
+    const [, account, accessKeyId, secretAccessKey] = /^(\d{12}):([\w-]{1,128}):(.+)$/.exec(entry) ?? []
+    if (account === undefined || accessKeyId === undefined || secretAccessKey === undefined) {
+      return `ROOT_CREDENTIALS is malformed: entry ${at + 1} is not ACCOUNT:ACCESS_KEY_ID:SECRET_ACCESS_KEY with an account of 12 digits.`
+    }
+    if (credentials.has(accessKeyId)) return `ROOT_CREDENTIALS is malformed: entry ${at + 1} repeats an access key id.`
+    credentials.set(accessKeyId, { secretAccessKey, principal: rootPrincipal(account) })
+  }
+  return credentials
+}
+
+export function rootPrincipal(account: string): Principal {
+  return { kind: 'root', account, arn: rootArn(account) }
+}

@@ -1,0 +1,101 @@
+import { checkKeyPolicy, defaultKeyPolicy } from '../access/key-policy.ts'
+import { newKeyId } from '../crypto/random.ts'
+import { askTwice, keyObject } from '../key/directory.ts'
+import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
+import { isKeySpec, type KeyUsage, keySpecRow, type KeySpec as ServedSpec } from '../model/key-specs.ts'
+import { noCustomKeyStore } from './generate-random.ts'
+import { keyMetadata } from './key-metadata.ts'
+import { wholeAccount } from './needs.ts'
+import { need, operation } from './operation.ts'
+import { optional, type Parsed, shape } from './shapes.ts'
+import { tagsOf, tagsRefusal } from './tags.ts'
+import {
+  BooleanType,
+  CustomerMasterKeySpec,
+  CustomKeyStoreIdType,
+  DescriptionType,
+  KeySpec,
+  KeyUsageType,
+  NullableBooleanType,
+  OriginType,
+  PolicyType,
+  TagList,
+  XksKeyIdType,
+} from './types.ts'
+
+const members = {
+  Policy: optional(PolicyType),
+  Description: optional(DescriptionType),
+  KeyUsage: optional(KeyUsageType),
+  CustomerMasterKeySpec: optional(CustomerMasterKeySpec),
+  KeySpec: optional(KeySpec),
+  Origin: optional(OriginType),
+  CustomKeyStoreId: optional(CustomKeyStoreIdType),
+  BypassPolicyLockoutSafetyCheck: optional(BooleanType),
+  Tags: optional(TagList),
+  MultiRegion: optional(NullableBooleanType),
+  XksKeyId: optional(XksKeyIdType),
+} as const
+
+export const CreateKey = operation({
+  input: shape(members),
+  needs: { account: need('kms:CreateKey', wholeAccount()) },
+  errors: [
+    'CustomKeyStoreNotFoundException',
+    'InvalidArnException',
+    'LimitExceededException',
+    'MalformedPolicyDocumentException',
+    'TagException',
+    'UnsupportedOperationException',
+  ],
+  async handle(input, call, _found, { namespace, keys }) {
+    const { account } = call.principal
+    const kind = kindOf(input)
+    if (isRefusal(kind)) return kind
+    const policy = input.Policy ?? defaultKeyPolicy(account)
+    const tags = tagsOf(input.Tags ?? [])
+    const refusal = checkKeyPolicy(policy, account) ?? tagsRefusal(tags)
+    if (refusal !== null) return refusal
+    // The id is minted once, so that repeating a creation whose answer was lost makes no second key.
+    const keyId = newKeyId()
+    const key = { ...kind, keyId, policy, tags, description: input.Description ?? '' }
+    const created = await askTwice(() => keyObject(namespace, call.region, keyId).create(call, key))
+    if (isRefusal(created)) return created as Refusal<never>
+    await keys.keep(created, call.wallTime)
+    return { KeyMetadata: keyMetadata(created.record) }
+  },
+})
+
+/** Which kind of key is asked for, as far as this service makes it. */
+function kindOf(input: Parsed<typeof members>) {
+  if (input.KeySpec !== undefined && input.CustomerMasterKeySpec !== undefined) {
+    return refuse(
+      'ValidationException',
+      'You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.',
+    )
+  }
+  const spec = input.KeySpec ?? input.CustomerMasterKeySpec ?? 'SYMMETRIC_DEFAULT'
+  if (input.KeyUsage === undefined && spec !== 'SYMMETRIC_DEFAULT') {
+    return refuse(
+      'ValidationException',
+      'You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.',
+    )
+  }
+  if (input.CustomKeyStoreId !== undefined) return noCustomKeyStore(input.CustomKeyStoreId)
+  if (!isKeySpec(spec)) return unsupported(`KeySpec ${spec}`)
+  if (input.Origin !== undefined && input.Origin !== 'AWS_KMS') return unsupported(`Origin ${input.Origin}`)
+  if (input.XksKeyId !== undefined) return unsupported('XksKeyId')
+  if (input.MultiRegion) return unsupported('MultiRegion')
+  return withUsage(spec, input.KeyUsage)
+}
+
+function withUsage(spec: ServedSpec, wanted: string | undefined) {
+  const { usages } = keySpecRow(spec)
+  const usage = wanted ?? usages[0]
+  if (usage !== undefined && usages.includes(usage as KeyUsage)) return { spec, usage: usage as KeyUsage }
+  return refuse('ValidationException', `KeyUsage ${usage} is not compatible with KeySpec ${spec}`)
+}
+
+function unsupported(what: string) {
+  return refuse('UnsupportedOperationException', `${what} is a feature of AWS KMS that edge-kms does not serve yet.`)
+}

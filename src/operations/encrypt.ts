@@ -1,0 +1,41 @@
+import { encrypt } from '../crypto/ciphertext.ts'
+import { arnOf } from './key-metadata.ts'
+import { keyNamed } from './needs.ts'
+import { need, operation } from './operation.ts'
+import { optional, required, shape } from './shapes.ts'
+import {
+  EncryptionAlgorithmSpec,
+  EncryptionContextType,
+  GrantTokenList,
+  KeyIdType,
+  NullableBooleanType,
+  PlaintextType,
+} from './types.ts'
+import { dryRunSucceeded, useRefusal } from './use.ts'
+
+export const Encrypt = operation({
+  input: shape({
+    KeyId: required(KeyIdType),
+    Plaintext: required(PlaintextType),
+    EncryptionContext: optional(EncryptionContextType),
+    GrantTokens: optional(GrantTokenList),
+    EncryptionAlgorithm: optional(EncryptionAlgorithmSpec),
+    DryRun: optional(NullableBooleanType),
+  }),
+  needs: { key: need('kms:Encrypt', keyNamed('KeyId')) },
+  errors: [
+    'DisabledException',
+    'DryRunOperationException',
+    'InvalidGrantTokenException',
+    'InvalidKeyUsageException',
+    'KMSInvalidStateException',
+    'NotFoundException',
+  ],
+  async handle({ Plaintext, EncryptionContext, EncryptionAlgorithm, DryRun }, _call, { key }) {
+    const refusal = useRefusal(key.record, 'Encrypt', EncryptionAlgorithm)
+    if (refusal !== null) return refusal
+    if (DryRun) return dryRunSucceeded()
+    const CiphertextBlob = await encrypt(key.current, Plaintext, EncryptionContext)
+    return { CiphertextBlob, KeyId: arnOf(key.record), EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' }
+  },
+})

@@ -1,0 +1,89 @@
+import { CreateAlias, DeleteAlias, ListAliases, UpdateAlias } from './aliases.ts'
+import { CreateKey } from './create-key.ts'
+import { Decrypt } from './decrypt.ts'
+import { DescribeKey } from './describe-key.ts'
+import { Encrypt } from './encrypt.ts'
+import { GenerateDataKey, GenerateDataKeyWithoutPlaintext } from './generate-data-key.ts'
+import { GenerateRandom } from './generate-random.ts'
+import { CancelKeyDeletion, ScheduleKeyDeletion } from './key-deletion.ts'
+import { GetKeyPolicy, ListKeyPolicies, PutKeyPolicy } from './key-policy.ts'
+import {
+  DisableKeyRotation,
+  EnableKeyRotation,
+  GetKeyRotationStatus,
+  ListKeyRotations,
+  RotateKeyOnDemand,
+} from './key-rotation.ts'
+import { ListKeys } from './list-keys.ts'
+import type { Operation } from './operation.ts'
+import { ReEncrypt } from './re-encrypt.ts'
+import { ListResourceTags, TagResource, UntagResource } from './tags.ts'
+import { DisableKey, EnableKey, UpdateKeyDescription } from './update-key.ts'
+
+const rows = {
+  CancelKeyDeletion,
+  ConnectCustomKeyStore: null,
+  CreateAlias,
+  CreateCustomKeyStore: null,
+  CreateGrant: null,
+  CreateKey,
+  Decapsulate: null,
+  Decrypt,
+  DeleteAlias,
+  DeleteCustomKeyStore: null,
+  DeleteImportedKeyMaterial: null,
+  DeriveSharedSecret: null,
+  DescribeCustomKeyStores: null,
+  DescribeKey,
+  DisableKey,
+  DisableKeyRotation,
+  DisconnectCustomKeyStore: null,
+  EnableKey,
+  EnableKeyRotation,
+  Encapsulate: null,
+  Encrypt,
+  GenerateDataKey,
+  GenerateDataKeyPair: null,
+  GenerateDataKeyPairWithoutPlaintext: null,
+  GenerateDataKeyWithoutPlaintext,
+  GenerateMac: null,
+  GenerateRandom,
+  GetKeyLastUsage: null,
+  GetKeyPolicy,
+  GetKeyRotationStatus,
+  GetParametersForImport: null,
+  GetPublicKey: null,
+  ImportKeyMaterial: null,
+  ListAliases,
+  ListGrants: null,
+  ListKeyPolicies,
+  ListKeyRotations,
+  ListKeys,
+  ListResourceTags,
+  ListRetirableGrants: null,
+  PutKeyPolicy,
+  ReEncrypt,
+  ReplicateKey: null,
+  RetireGrant: null,
+  RevokeGrant: null,
+  RotateKeyOnDemand,
+  ScheduleKeyDeletion,
+  Sign: null,
+  TagResource,
+  UntagResource,
+  UpdateAlias,
+  UpdateCustomKeyStore: null,
+  UpdateKeyDescription,
+  UpdatePrimaryRegion: null,
+  Verify: null,
+  VerifyMac: null,
+} as const satisfies Record<string, Operation | null>
+
+export type OperationName = keyof typeof rows
+
+/** All 56 operations of AWS KMS; null: not served yet. */
+export const operations: Readonly<Record<OperationName, Operation | null>> = rows
+
+export function isOperationName(name: string): name is OperationName {
+  return Object.hasOwn(rows, name)
+}

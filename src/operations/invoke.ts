@@ -1,0 +1,34 @@
+import { isRetryable } from '../key/directory.ts'
+import type { Call } from '../model/call.ts'
+import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
+import { isOperationName, operations } from './index.ts'
+import type { Output, Services } from './operation.ts'
+
+/**
+ * The one pipeline: the row, the input, what it needs found and authorised, the deed. What it throws is a bug.
+ */
+export async function invoke(name: string, raw: unknown, call: Call, services: Services): Promise<Output | Refusal> {
+  if (!isOperationName(name)) return refuse('UnknownOperationException', null, 'no such operation')
+  const row = operations[name]
+  if (row === null) {
+    return refuse(
+      'UnsupportedOperationException',
+      `${name} is an operation of AWS KMS that edge-kms does not serve yet.`,
+    )
+  }
+  const input = row.input.parse(raw)
+  if (isRefusal(input)) return input
+  try {
+    const found: Record<string, unknown> = {}
+    for (const [need, { action, on }] of Object.entries(row.needs)) {
+      const finding = await on(input, call, services, action)
+      if (isRefusal(finding)) return finding
+      found[need] = finding
+    }
+    return await row.handle(input, call, found, services)
+  } catch (failure) {
+    if (!isRetryable(failure)) throw failure
+    const text = 'The system timed out while trying to fulfill the request. You can retry the request.'
+    return refuse('DependencyTimeoutException', text, `${failure}`)
+  }
+}

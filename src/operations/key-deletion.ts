@@ -1,0 +1,32 @@
+import { limits } from '../model/limits.ts'
+import { changed } from './change.ts'
+import { arnOf } from './key-metadata.ts'
+import { keyObjectNamed } from './needs.ts'
+import { need, operation } from './operation.ts'
+import { optional, required, shape } from './shapes.ts'
+import { KeyIdType, PendingWindowInDaysType } from './types.ts'
+
+const errors = ['InvalidArnException', 'KMSInvalidStateException', 'NotFoundException'] as const
+
+export const ScheduleKeyDeletion = operation({
+  input: shape({ KeyId: required(KeyIdType), PendingWindowInDays: optional(PendingWindowInDaysType) }),
+  needs: { key: need('kms:ScheduleKeyDeletion', keyObjectNamed('KeyId')) },
+  errors,
+  async handle({ PendingWindowInDays = limits.pendingWindowDaysDefault }, call, { key }, services) {
+    return changed(key.scheduleDeletion(call, PendingWindowInDays), call, services, (record) => ({
+      KeyId: arnOf(record),
+      ...(record.deletion === null ? {} : { DeletionDate: new Date(record.deletion.at) }),
+      KeyState: record.state,
+      PendingWindowInDays,
+    }))
+  },
+})
+
+export const CancelKeyDeletion = operation({
+  input: shape({ KeyId: required(KeyIdType) }),
+  needs: { key: need('kms:CancelKeyDeletion', keyObjectNamed('KeyId')) },
+  errors,
+  async handle(_input, call, { key }, services) {
+    return changed(key.cancelDeletion(call), call, services, (record) => ({ KeyId: arnOf(record) }))
+  },
+})

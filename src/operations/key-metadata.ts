@@ -1,0 +1,29 @@
+import type { KeyRecord } from '../key/key.ts'
+import { keyArn } from '../model/arn.ts'
+import { keySpecRow } from '../model/key-specs.ts'
+
+export function arnOf({ region, account, keyId }: KeyRecord): string {
+  return keyArn(region, account, keyId)
+}
+
+/** KMS's KeyMetadata structure. */
+export function keyMetadata(record: KeyRecord) {
+  return {
+    AWSAccountId: record.account,
+    KeyId: record.keyId,
+    Arn: arnOf(record),
+    CreationDate: new Date(record.createdAt),
+    Enabled: record.state === 'Enabled',
+    Description: record.description,
+    KeyUsage: record.usage,
+    KeyState: record.state,
+    ...(record.deletion === null ? {} : { DeletionDate: new Date(record.deletion.at) }),
+    Origin: record.origin,
+    KeyManager: record.manager,
+    CustomerMasterKeySpec: record.spec,
+    KeySpec: record.spec,
+    EncryptionAlgorithms: keySpecRow(record.spec).encryptionAlgorithms,
+    MultiRegion: false,
+    CurrentKeyMaterialId: record.currentMaterialId,
+  }
+}

@@ -1,0 +1,104 @@
+import { isRefusal } from '../model/errors.ts'
+import { limits } from '../model/limits.ts'
+import { changed, nothing } from './change.ts'
+import { keyObjectNamed } from './needs.ts'
+import { need, operation } from './operation.ts'
+import { page } from './page.ts'
+import { optional, required, shape } from './shapes.ts'
+import { IncludeKeyMaterial, KeyIdType, limitType, MarkerType, RotationPeriodInDaysType } from './types.ts'
+
+const errors = [
+  'DisabledException',
+  'InvalidArnException',
+  'KMSInvalidStateException',
+  'NotFoundException',
+  'UnsupportedOperationException',
+] as const
+
+export const EnableKeyRotation = operation({
+  input: shape({ KeyId: required(KeyIdType), RotationPeriodInDays: optional(RotationPeriodInDaysType) }),
+  needs: { key: need('kms:EnableKeyRotation', keyObjectNamed('KeyId')) },
+  errors,
+  async handle({ RotationPeriodInDays }, call, { key }, services) {
+    return changed(
+      key.enableRotation(call, RotationPeriodInDays ?? limits.rotationPeriodDaysDefault),
+      call,
+      services,
+      nothing,
+    )
+  },
+})
+
+export const DisableKeyRotation = operation({
+  input: shape({ KeyId: required(KeyIdType) }),
+  needs: { key: need('kms:DisableKeyRotation', keyObjectNamed('KeyId')) },
+  errors,
+  async handle(_input, call, { key }, services) {
+    return changed(key.disableRotation(call), call, services, nothing)
+  },
+})
+
+export const GetKeyRotationStatus = operation({
+  input: shape({ KeyId: required(KeyIdType) }),
+  needs: { key: need('kms:GetKeyRotationStatus', keyObjectNamed('KeyId')) },
+  errors: ['InvalidArnException', 'KMSInvalidStateException', 'NotFoundException', 'UnsupportedOperationException'],
+  async handle(_input, call, { key }) {
+    const record = await key.describe(call, 'GetKeyRotationStatus')
+    if (isRefusal(record)) return record
+    const { keyId, rotation, state } = record
+    // Off while deletion is pending; the schedule is still there for a cancellation.
+    if (rotation === null || state === 'PendingDeletion') return { KeyId: keyId, KeyRotationEnabled: false }
+    return {
+      KeyId: keyId,
+      KeyRotationEnabled: true,
+      RotationPeriodInDays: rotation.periodDays,
+      NextRotationDate: new Date(rotation.nextAt),
+    }
+  },
+})
+
+export const RotateKeyOnDemand = operation({
+  input: shape({ KeyId: required(KeyIdType) }),
+  needs: { key: need('kms:RotateKeyOnDemand', keyObjectNamed('KeyId')) },
+  errors: [...errors, 'ConflictException', 'LimitExceededException'],
+  async handle(_input, call, { key }, services) {
+    return changed(key.rotateOnDemand(call), call, services, (record) => ({ KeyId: record.keyId }))
+  },
+})
+
+export const ListKeyRotations = operation({
+  input: shape({
+    KeyId: required(KeyIdType),
+    IncludeKeyMaterial: optional(IncludeKeyMaterial),
+    Limit: optional(limitType(1000)),
+    Marker: optional(MarkerType),
+  }),
+  needs: { key: need('kms:ListKeyRotations', keyObjectNamed('KeyId')) },
+  errors: [
+    'InvalidArnException',
+    'InvalidMarkerException',
+    'KMSInvalidStateException',
+    'NotFoundException',
+    'UnsupportedOperationException',
+  ],
+  async handle(input, call, { key }, services) {
+    const record = await key.describe(call, 'ListKeyRotations')
+    if (isRefusal(record)) return record
+    const include = input.IncludeKeyMaterial ?? 'ROTATIONS_ONLY'
+    const rotations = await page(input, call, services, {
+      query: ['ListKeyRotations', record.keyId, include],
+      limitDefault: 100,
+      fetch: (place, count) =>
+        key.rotations(call, { after: Number(place), limit: count, isWithFirst: include === 'ALL_KEY_MATERIAL' }),
+      placeOf: ({ sequence }) => String(sequence),
+    })
+    if (isRefusal(rotations)) return rotations
+    const Rotations = rotations.items.map(({ keyMaterialId, isCurrent, rotation }) => ({
+      KeyId: record.keyId,
+      KeyMaterialId: keyMaterialId,
+      KeyMaterialState: isCurrent ? 'CURRENT' : 'NON_CURRENT',
+      ...(rotation === null ? {} : { RotationDate: new Date(rotation.at), RotationType: rotation.type }),
+    }))
+    return { Rotations, ...rotations.next }
+  },
+})

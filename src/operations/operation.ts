@@ -1,0 +1,72 @@
+import type { Database } from '../catalog/database.ts'
+import type { RootKeys } from '../crypto/root-keys.ts'
+import type { KeyDirectory, KeyNamespace } from '../key/directory.ts'
+import type { Call } from '../model/call.ts'
+import type { CommonException, ExceptionName, Refusal } from '../model/errors.ts'
+import type { AliasDirectory } from './alias-directory.ts'
+import type { Shape } from './shapes.ts'
+
+/** What operations work with: the parts of this deployment, and one request's hold on the platform. */
+export interface Services {
+  readonly roots: RootKeys
+  readonly keys: KeyDirectory
+  readonly aliases: AliasDirectory
+  readonly database: Database
+  readonly namespace: KeyNamespace
+  waitUntil(promise: Promise<unknown>): void
+}
+
+/** Finds what a need is about, from the input. It authorises what it finds, or hands out what authorises itself. */
+export type Finder<Input, Found> = (
+  input: Input,
+  call: Call,
+  services: Services,
+  action: string,
+) => Promise<Found | Refusal>
+
+/** One permission an operation needs, and on what. */
+export interface Need<Input, Found> {
+  readonly action: string
+  readonly on: Finder<Input, Found>
+}
+
+/** Its types are inferred from the finder, which an object literal's are not. */
+export function need<Input, Found>(action: string, on: Finder<Input, Found>): Need<Input, Found> {
+  return { action, on }
+}
+
+/** The needs of an operation, by the names under which its handler gets what they find. */
+export type Needs<Input, Found> = { readonly [Name in keyof Found]: Need<Input, Found[Name]> }
+
+/** An answer of KMS: its members, or nothing at all. Blobs are bytes, timestamps are Dates. */
+export type Output = Readonly<Record<string, unknown>> | undefined
+
+export interface Operation {
+  readonly input: Shape<unknown>
+  readonly needs: Needs<unknown, Record<string, unknown>>
+  readonly errors: readonly ExceptionName[]
+  handle(
+    input: unknown,
+    call: Call,
+    found: Readonly<Record<string, unknown>>,
+    services: Services,
+  ): Promise<Output | Refusal>
+}
+
+/**
+ * Declares an operation: one row of the table. `errors` are those of KMS's reference; a refusal that is neither listed
+ * nor common to all does not compile.
+ */
+export function operation<Input, Found, const Listed extends readonly ExceptionName[], Answer extends Output>(row: {
+  readonly input: Shape<Input>
+  readonly needs: Needs<Input, Found>
+  readonly errors: Listed
+  handle(
+    input: Input,
+    call: Call,
+    found: Found,
+    services: Services,
+  ): Promise<Answer | Refusal<NoInfer<Listed>[number] | CommonException>>
+}): Operation {
+  return row as unknown as Operation
+}

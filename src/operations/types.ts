@@ -1,0 +1,110 @@
+import { limits } from '../model/limits.ts'
+import { blob, boolean, integer, list, optional, required, string, stringMap, structure } from './shapes.ts'
+
+/** KMS's own types, with the constraints of its model; where the service is tighter, the service's. */
+
+export const KeyIdType = string('KeyIdType', { min: 1, max: 2048 })
+export const AliasNameType = string('AliasNameType', { min: 1, max: 256, pattern: '^[a-zA-Z0-9:/_-]+$' })
+export const DescriptionType = string('DescriptionType', { min: 0, max: 8192 })
+export const PolicyType = string('PolicyType', {
+  min: 1,
+  max: 131072,
+  pattern: '[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+',
+})
+export const PolicyNameType = string('PolicyNameType', { min: 1, max: 128, pattern: '[\\w]+' })
+export const MarkerType = string('MarkerType', { min: 1, max: 1024, pattern: '[\\u0020-\\u00FF]*' })
+export const CustomKeyStoreIdType = string('CustomKeyStoreIdType', { min: 1, max: 64 })
+export const XksKeyIdType = string('XksKeyIdType', { min: 1, max: 128, pattern: '^[a-zA-Z0-9-_.]+$' })
+export const BooleanType = boolean('BooleanType')
+export const NullableBooleanType = boolean('NullableBooleanType')
+
+export const KeySpec = string('KeySpec', {
+  oneOf: [
+    'ECC_NIST_EDWARDS25519',
+    'ECC_NIST_P256',
+    'ECC_NIST_P384',
+    'ECC_NIST_P521',
+    'ECC_SECG_P256K1',
+    'HMAC_224',
+    'HMAC_256',
+    'HMAC_384',
+    'HMAC_512',
+    'ML_DSA_44',
+    'ML_DSA_65',
+    'ML_DSA_87',
+    'ML_KEM_1024',
+    'ML_KEM_512',
+    'ML_KEM_768',
+    'RSA_2048',
+    'RSA_3072',
+    'RSA_4096',
+    'SM2',
+    'SYMMETRIC_DEFAULT',
+  ],
+})
+export const CustomerMasterKeySpec = string('CustomerMasterKeySpec', {
+  oneOf: [
+    'ECC_NIST_P256',
+    'ECC_NIST_P384',
+    'ECC_NIST_P521',
+    'ECC_SECG_P256K1',
+    'HMAC_224',
+    'HMAC_256',
+    'HMAC_384',
+    'HMAC_512',
+    'RSA_2048',
+    'RSA_3072',
+    'RSA_4096',
+    'SM2',
+    'SYMMETRIC_DEFAULT',
+  ],
+})
+export const KeyUsageType = string('KeyUsageType', {
+  oneOf: ['ENCAPSULATE_DECAPSULATE', 'ENCRYPT_DECRYPT', 'GENERATE_VERIFY_MAC', 'KEY_AGREEMENT', 'SIGN_VERIFY'],
+})
+export const OriginType = string('OriginType', { oneOf: ['AWS_CLOUDHSM', 'AWS_KMS', 'EXTERNAL', 'EXTERNAL_KEY_STORE'] })
+export const EncryptionAlgorithmSpec = string('EncryptionAlgorithmSpec', {
+  oneOf: ['RSAES_OAEP_SHA_1', 'RSAES_OAEP_SHA_256', 'SM2PKE', 'SYMMETRIC_DEFAULT'],
+})
+export const DataKeySpec = string('DataKeySpec', { oneOf: ['AES_128', 'AES_256'] })
+export const IncludeKeyMaterial = string('IncludeKeyMaterial', { oneOf: ['ALL_KEY_MATERIAL', 'ROTATIONS_ONLY'] })
+
+export const PlaintextType = blob('PlaintextType', { min: 1, max: limits.plaintextBytesMax })
+export const CiphertextType = blob('CiphertextType', { min: 1, max: limits.ciphertextBytesMax })
+export const NumberOfBytesType = integer('NumberOfBytesType', { min: 1, max: limits.randomBytesMax })
+export const RotationPeriodInDaysType = integer('RotationPeriodInDaysType', {
+  min: limits.rotationPeriodDaysMin,
+  max: limits.rotationPeriodDaysMax,
+})
+/** The model says 1 to 365; the service takes 7 to 30. */
+export const PendingWindowInDaysType = integer('PendingWindowInDaysType', {
+  min: limits.pendingWindowDaysMin,
+  max: limits.pendingWindowDaysMax,
+})
+
+/** The model says 1000 for every list; each list has its own maximum. */
+export function limitType(max: number) {
+  return integer('LimitType', { min: 1, max })
+}
+
+export const GrantTokenList = list('GrantTokenList', string('GrantTokenType', { min: 1, max: 8192 }), {
+  max: limits.grantTokensMax,
+})
+export const EncryptionContextType = stringMap('EncryptionContextType')
+export const DryRunModifierList = list(
+  'DryRunModifierList',
+  string('DryRunModifierType', { oneOf: ['IGNORE_CIPHERTEXT'] }),
+)
+
+const TagKeyType = string('TagKeyType', { min: 1, max: 128 })
+const TagValueType = string('TagValueType', { min: 0, max: 256 })
+export const TagKeyList = list('TagKeyList', TagKeyType)
+export const TagList = list(
+  'TagList',
+  structure('Tag', { TagKey: required(TagKeyType), TagValue: required(TagValueType) }),
+)
+
+export const RecipientInfo = structure('RecipientInfo', {
+  KeyEncryptionAlgorithm: optional(string('KeyEncryptionMechanism', { oneOf: ['RSAES_OAEP_SHA_256'] })),
+  AttestationDocument: optional(blob('AttestationDocumentType', { min: 1, max: 262_144 })),
+})

@@ -1,0 +1,34 @@
+import { changed, nothing } from './change.ts'
+import { keyObjectNamed } from './needs.ts'
+import { need, operation } from './operation.ts'
+import { required, shape } from './shapes.ts'
+import { DescriptionType, KeyIdType } from './types.ts'
+
+const errors = ['InvalidArnException', 'KMSInvalidStateException', 'NotFoundException'] as const
+
+export const UpdateKeyDescription = operation({
+  input: shape({ KeyId: required(KeyIdType), Description: required(DescriptionType) }),
+  needs: { key: need('kms:UpdateKeyDescription', keyObjectNamed('KeyId')) },
+  errors,
+  async handle({ Description }, call, { key }, services) {
+    return changed(key.updateDescription(call, Description), call, services, nothing)
+  },
+})
+
+export const EnableKey = operation({
+  input: shape({ KeyId: required(KeyIdType) }),
+  needs: { key: need('kms:EnableKey', keyObjectNamed('KeyId')) },
+  errors: [...errors, 'LimitExceededException'],
+  async handle(_input, call, { key }, services) {
+    return changed(key.enable(call), call, services, nothing)
+  },
+})
+
+export const DisableKey = operation({
+  input: shape({ KeyId: required(KeyIdType) }),
+  needs: { key: need('kms:DisableKey', keyObjectNamed('KeyId')) },
+  errors,
+  async handle(_input, call, { key }, services) {
+    return changed(key.disable(call), call, services, nothing)
+  },
+})

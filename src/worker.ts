@@ -1,0 +1,73 @@
+import { database } from './catalog/database.ts'
+import { hasFaultyKeys, keyStanding, publishKeys, reportRolledBack } from './catalog/keys.ts'
+import { type Deployment, deploymentOf, type Env, prove, provenRoots } from './deployment.ts'
+import { createApp, type Doors } from './http/app.ts'
+import type { Authenticate } from './http/sigv4.ts'
+import { sweep } from './jobs/sweep.ts'
+import { keyObjectClass } from './key/key-object.ts'
+import { invoke } from './operations/invoke.ts'
+
+/** Where another composition may differ: the local server and the tests. */
+export interface Seams {
+  clock(env: Env): { wallTime: number; time: number }
+  authenticate(deployment: Deployment, env: Env): Authenticate
+}
+
+export const KeyObject = keyObjectClass<Env>((env) => {
+  const db = database(env.DB)
+  return {
+    index: {
+      standing: (region, keyId) => keyStanding(db, region, keyId),
+      publish: (entries) => publishKeys(db, entries),
+      reportRolledBack: (region, keyId) => reportRolledBack(db, region, keyId),
+    },
+    sealingRoots: () => provenRoots(env),
+  }
+})
+export type KeyObject = InstanceType<typeof KeyObject>
+
+export function createWorker(seams: Seams): ExportedHandler<Env> {
+  const app = createApp<Env>((env, ctx) => {
+    const deployment = deploymentOf(env)
+    const open = (made: Deployment | string) => (typeof made === 'string' ? made : doors(made, env, ctx, seams))
+    return deployment instanceof Promise ? deployment.then(open) : open(deployment)
+  })
+  return {
+    fetch: app.fetch,
+    async scheduled(_event, env) {
+      const report = await sweep(database(env.DB), env.KEYS, seams.clock(env))
+      console.log(JSON.stringify({ sweep: report }))
+    },
+  }
+}
+
+function doors(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: Seams): Doors {
+  const waitUntil = (promise: Promise<unknown>) => ctx.waitUntil(promise)
+  if (!deployment.isProven && Date.now() >= deployment.provenNextAt) waitUntil(prove(env, deployment))
+  const services = { ...deployment, namespace: env.KEYS, waitUntil }
+  return {
+    door: {
+      authenticate: seams.authenticate(deployment, env),
+      clock: () => seams.clock(env),
+      invoke: (operation, input, call) => invoke(operation, input, call, services),
+    },
+    readiness: () =>
+      deployment.health.readiness(
+        {
+          hasFaultyKeys: () => hasFaultyKeys(deployment.database),
+          // One fixed object: a prober learns nothing of any key, and leaves no trace in one.
+          pingObject: () => env.KEYS.getByName('health').ping(),
+          isRootKeyProven: () => deployment.isProven,
+        },
+        Date.now(),
+      ),
+  }
+}
+
+export default createWorker({
+  clock: () => {
+    const now = Date.now()
+    return { wallTime: now, time: now }
+  },
+  authenticate: ({ authenticate }) => authenticate,
+})
