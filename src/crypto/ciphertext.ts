@@ -1,11 +1,11 @@
 import { concat, fromHex, toHex, utf8 } from '../model/bytes.ts'
-import { canonicalContext, type EncryptionContext } from './encryption-context.ts'
+import { type EncryptionContext, withCanonicalContext } from './encryption-context.ts'
 
 /*
  * The ciphertext blob, version 1. docs/ciphertext.md is normative; the offsets below are its table.
  *   version 1 ‖ suite 1 ‖ keyId 16 ‖ versionId 16 ‖ salt 32 ‖ commitment 32 ‖ ciphertext ‖ tag 16
  */
-const version = 1
+const formatVersion = 1
 const suite = 1
 const multiRegionBit = 0x80
 const versionIdAt = 18
@@ -19,11 +19,14 @@ const materialIdLabel = utf8('edge-kms/v1/key-material-id')
 // A key seals exactly one message, so the nonce has nothing to tell apart.
 const nonce = new Uint8Array(12)
 
-/** One version of a key's material, opened, with the first 34 bytes of every header made under it. */
+/** One version of a key's material, opened, with what every message under it begins with. */
 export interface OpenMaterial {
   readonly keyMaterialId: string
-  readonly headerPrefix: Uint8Array<ArrayBuffer>
   readonly material: CryptoKey
+  /** The first 34 bytes of its headers. */
+  readonly headerPrefix: Uint8Array<ArrayBuffer>
+  /** The label of the derivation, and `headerPrefix`. */
+  readonly infoPrefix: Uint8Array<ArrayBuffer>
 }
 
 export interface CiphertextHeader {
@@ -47,12 +50,13 @@ export async function keyMaterialIdOf(keyId: string, material: CryptoKey): Promi
 export function openedMaterial(keyId: string, keyMaterialId: string, material: CryptoKey): OpenMaterial {
   const versionId = fromHex(versionIdOf(keyMaterialId))
   if (versionId?.length !== 16) throw new Error('A KeyMaterialId is 64 hex digits')
-  return { keyMaterialId, headerPrefix: concat([keyPrefix(keyId), versionId]), material }
+  const headerPrefix = concat([keyPrefix(keyId), versionId])
+  return { keyMaterialId, material, headerPrefix, infoPrefix: concat([messageLabel, headerPrefix]) }
 }
 
 /** Null: not a version 1 blob, or too short to be one. */
 export function parseHeader(blob: Uint8Array): CiphertextHeader | null {
-  if (blob.length < headerBytes + tagBytes || blob[0] !== version) return null
+  if (blob.length <= headerBytes + tagBytes || blob[0] !== formatVersion) return null
   const suiteByte = blob[1] as number
   if ((suiteByte & ~multiRegionBit) !== suite) return null
   const hex = toHex(blob.subarray(2, versionIdAt))
@@ -61,14 +65,14 @@ export function parseHeader(blob: Uint8Array): CiphertextHeader | null {
 }
 
 export async function encrypt(
-  { headerPrefix, material }: OpenMaterial,
+  version: OpenMaterial,
   plaintext: Uint8Array<ArrayBuffer>,
   context: EncryptionContext | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const blob = new Uint8Array(headerBytes + plaintext.length + tagBytes)
-  blob.set(headerPrefix)
+  blob.set(version.headerPrefix)
   const salt = crypto.getRandomValues(blob.subarray(saltAt, commitmentAt))
-  const derived = await deriveMessage(material, salt, headerPrefix, context)
+  const derived = await deriveMessage(version, salt, context)
   blob.set(derived.subarray(32), commitmentAt)
   const key = await crypto.subtle.importKey('raw', derived.subarray(0, 32), 'AES-GCM', false, ['encrypt'])
   const additionalData = blob.subarray(0, headerBytes)
@@ -79,11 +83,11 @@ export async function encrypt(
 
 /** Null: the blob, the context or the material is not the one it was made with. Which of them is not told. */
 export async function decrypt(
-  { headerPrefix, material }: OpenMaterial,
+  version: OpenMaterial,
   blob: Uint8Array<ArrayBuffer>,
   context: EncryptionContext | undefined,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  const derived = await deriveMessage(material, blob.subarray(saltAt, commitmentAt), headerPrefix, context)
+  const derived = await deriveMessage(version, blob.subarray(saltAt, commitmentAt), context)
   const isCommitted = crypto.subtle.timingSafeEqual(derived.subarray(32), blob.subarray(commitmentAt, headerBytes))
   if (!isCommitted) return null
   const key = await crypto.subtle.importKey('raw', derived.subarray(0, 32), 'AES-GCM', false, ['decrypt'])
@@ -98,12 +102,11 @@ export async function decrypt(
 
 /** Message key 32 ‖ commitment 32. The context enters here, and so reaches both. */
 async function deriveMessage(
-  material: CryptoKey,
+  { material, infoPrefix }: OpenMaterial,
   salt: Uint8Array<ArrayBuffer>,
-  headerPrefix: Uint8Array,
   context: EncryptionContext | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const info = concat([messageLabel, headerPrefix, canonicalContext(context)])
+  const info = withCanonicalContext(infoPrefix, context)
   return new Uint8Array(await crypto.subtle.deriveBits(hkdf(salt, info), material, 512))
 }
 
@@ -116,7 +119,7 @@ function keyPrefix(keyId: string): Uint8Array<ArrayBuffer> {
   const isMultiRegion = keyId.startsWith('mrk-')
   const id = fromHex(isMultiRegion ? keyId.slice(4) : keyId.replaceAll('-', ''))
   if (id?.length !== 16) throw new Error('A key id has 32 hex digits')
-  return concat([Uint8Array.of(version, isMultiRegion ? suite | multiRegionBit : suite), id])
+  return concat([Uint8Array.of(formatVersion, isMultiRegion ? suite | multiRegionBit : suite), id])
 }
 
 function uuid(hex: string): string {

@@ -1,21 +1,34 @@
-import { compareBytes, concat, lengthPrefixed, utf8 } from '../model/bytes.ts'
+import { compareUtf8, writeUtf8 } from '../model/bytes.ts'
 
 /** Well-formed strings only: the door refuses lone surrogates, which would all encode to the same bytes. */
 export type EncryptionContext = Readonly<Record<string, string>>
 
-const noPairs = new Uint8Array(4)
+const scratch = new Uint8Array(16_384)
 
 /**
- * The one encoding of a context (docs/ciphertext.md, section 4): the number of pairs as u32, then the pairs in the
- * order of their names' UTF-8 bytes, each name and value behind its length. Absent and empty are the same.
+ * `prefix` and behind it the one encoding of a context (docs/ciphertext.md, section 4): the number of pairs as u32, then
+ * the pairs in the order of their names' UTF-8 bytes, each name and value behind its length. Absent and empty are the
+ * same. The result may lie in a buffer that the next call overwrites.
  */
-export function canonicalContext(context: EncryptionContext | undefined): Uint8Array<ArrayBuffer> {
-  if (context === undefined) return noPairs
-  const names = Object.keys(context)
-  if (names.length === 0) return noPairs
-  const pairs = names.map((name) => [utf8(name), utf8(context[name] as string)] as const)
-  if (pairs.length > 1) pairs.sort(([a], [b]) => compareBytes(a, b))
-  const count = new Uint8Array(4)
-  new DataView(count.buffer).setUint32(0, pairs.length)
-  return concat([count, lengthPrefixed(pairs.flat())])
+export function withCanonicalContext(
+  prefix: Uint8Array,
+  context: EncryptionContext | undefined,
+): Uint8Array<ArrayBuffer> {
+  const pairs = Object.entries(context ?? {})
+  if (pairs.length > 1) pairs.sort(([a], [b]) => compareUtf8(a, b))
+  let room = prefix.length + 4
+  for (const [name, value] of pairs) room += 8 + 3 * (name.length + value.length)
+  const encoded = room <= scratch.length ? scratch : new Uint8Array(room)
+  const view = new DataView(encoded.buffer)
+  encoded.set(prefix)
+  view.setUint32(prefix.length, pairs.length)
+  let at = prefix.length + 4
+  for (const pair of pairs) {
+    for (const text of pair) {
+      const length = writeUtf8(text, encoded, at + 4)
+      view.setUint32(at, length)
+      at += 4 + length
+    }
+  }
+  return encoded.subarray(0, at)
 }

@@ -99,7 +99,7 @@ function success(output: Readonly<Record<string, unknown>> | undefined, requestI
 }
 
 function headersOf(requestId: string): Record<string, string> {
-  return { 'content-type': 'application/x-amz-json-1.1', 'x-amzn-requestid': requestId, 'cache-control': 'no-store' }
+  return { 'content-type': 'application/x-amz-json-1.1', 'x-amzn-requestid': requestId }
 }
 
 /** Bytes become base64 and dates become seconds. */

@@ -1,4 +1,4 @@
-import { fromHex, toHex, utf8 } from '../model/bytes.ts'
+import { fromHex, scratchUtf8, toHex, utf8 } from '../model/bytes.ts'
 import type { Principal } from '../model/call.ts'
 import { type Refusal, refuse } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
@@ -81,15 +81,15 @@ export function sigv4({ service, isRegion, findCredential }: Sigv4Settings): Aut
       signedHeaders,
       payloadHash,
     })
-    const canonicalHash = toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(canonical))))
+    const canonicalHash = toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', scratchUtf8(canonical))))
     const scope = `${date}/${region}/${service}/aws4_request`
-    const stringToSign = utf8(`${algorithm}\n${time.text}\n${scope}\n${canonicalHash}`)
+    const stringToSign = `${algorithm}\n${time.text}\n${scope}\n${canonicalHash}`
 
     const credential = findCredential(accessKeyId)
     // An unknown access key costs what a known one does.
     const key = await signingKeys.find(accessKeyId, credential?.secretAccessKey ?? '', date, region, service)
     const signature = fromHex(authorization.signature) ?? new Uint8Array(0)
-    const isSigned = await crypto.subtle.verify('HMAC', key, signature, stringToSign)
+    const isSigned = await crypto.subtle.verify('HMAC', key, signature, scratchUtf8(stringToSign))
     if (credential === null || headers.has('x-amz-security-token')) {
       const text = 'The security token included in the request is invalid.'
       return refuse(
@@ -181,7 +181,7 @@ function headersRefusal(headers: Headers, signed: readonly string[]): Refusal | 
       return incomplete('SignedHeaders must be sorted and without repeats.')
     }
   }
-  for (const name of signed) if (name !== name.toLowerCase()) return incomplete('SignedHeaders must be lower-case.')
+  if (signed.some((name) => /[A-Z]/.test(name))) return incomplete('SignedHeaders must be lower-case.')
   if (!signed.includes('host')) {
     return refuse(
       'InvalidSignatureException',
@@ -217,17 +217,14 @@ function scopeRefusal(
 
 function skewRefusal({ at, text }: SignedTime, wallTime: number): Refusal | null {
   const skewMs = limits.signatureSkewSeconds * 1000
+  if (Math.abs(at - wallTime) <= skewMs) return null
   const minutes = limits.signatureSkewSeconds / 60
   const now = isoBasic(wallTime)
-  if (at < wallTime - skewMs) {
-    const bound = `${isoBasic(wallTime - skewMs)} (${now} - ${minutes} min.)`
-    return refuse('InvalidSignatureException', `Signature expired: ${text} is now earlier than ${bound}`)
-  }
-  if (at > wallTime + skewMs) {
-    const bound = `${isoBasic(wallTime + skewMs)} (${now} + ${minutes} min.)`
-    return refuse('InvalidSignatureException', `Signature not yet current: ${text} is still later than ${bound}`)
-  }
-  return null
+  const message =
+    at < wallTime
+      ? `Signature expired: ${text} is now earlier than ${isoBasic(wallTime - skewMs)} (${now} - ${minutes} min.)`
+      : `Signature not yet current: ${text} is still later than ${isoBasic(wallTime + skewMs)} (${now} + ${minutes} min.)`
+  return refuse('InvalidSignatureException', message)
 }
 
 interface SignedTime {
@@ -247,10 +244,9 @@ function signedTime(headers: Headers, signed: readonly string[]): SignedTime | n
 }
 
 function fromIsoBasic(text: string): SignedTime | null {
-  if (!/^\d{8}T\d{6}Z$/.test(text)) return null
-  const number = (from: number, to: number) => Number(text.slice(from, to))
-  const at = Date.UTC(number(0, 4), number(4, 6) - 1, number(6, 8), number(9, 11), number(11, 13), number(13, 15))
-  return isoBasic(at) === text ? { text, at } : null
+  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text) ?? []
+  const at = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
+  return Number.isNaN(at) ? null : { text, at }
 }
 
 function isoBasic(time: number): string {

@@ -33,7 +33,9 @@ function startTick(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[0] === 'Z' ? null : (fields[19] ?? null)
+    // The first thread's end is not the process's: the others may still hold its port.
+    const hasEnded = fields[0] === 'Z' && Number(fields[17]) <= 1
+    return hasEnded ? null : (fields[19] ?? null)
   } catch {
     return null
   }

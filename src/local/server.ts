@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions } from 'wrangler'
 import { buildWorker } from './build.ts'
@@ -9,6 +9,7 @@ import { StateFolder } from './state.ts'
 
 const project = join(import.meta.dirname, '../..')
 const sweepEveryMs = 60_000
+const workerName = 'edge-kms'
 const cron = '*/15 * * * *'
 
 export interface LocalServer {
@@ -35,28 +36,23 @@ export async function startServer(options: LocalOptions): Promise<LocalServer> {
   }
   const state = await StateFolder.take(options.state)
   try {
-    const bundle = join(project, 'dist/local.js')
+    // In the state, not in dist/: another server may start at the same moment.
+    const bundle = join(state.path, 'worker.js')
     const [chosenPort, controlPort] = [await freePort(host, port), await freePort('127.0.0.1', 0)]
     const offset = state.clockOffset(options.clock, Date.now())
     const rootKeys = process.env.ROOT_KEYS ?? state.rootKeys()
     await buildWorker(join(project, 'src/local/worker.ts'), bundle)
     const listeners = new Map(signals.map((signal) => [signal, process.listeners(signal)]))
-    const mf = new Miniflare(
-      miniflareOptions({
-        bundle,
-        storage: state.storage,
-        host,
-        port: chosenPort,
-        controlPort,
-        bindings: {
-          ROOT_KEYS: rootKeys,
-          ROOT_CREDENTIALS: credentials,
-          LOCAL_AUTH: auth,
-          LOCAL_LOOPBACK_ONLY: isOpenToAnybody,
-          LOCAL_CLOCK_OFFSET_MS: offset,
-        },
-      }),
-    )
+    const bindings = {
+      ROOT_KEYS: rootKeys,
+      ROOT_CREDENTIALS: credentials,
+      LOCAL_AUTH: auth,
+      LOCAL_LOOPBACK_ONLY: isOpenToAnybody,
+      LOCAL_CLOCK_OFFSET_MS: offset,
+    }
+    const mf = startWorkerd(state.storage, controlPort, [
+      { name: workerName, bundle, host, port: chosenPort, bindings },
+    ])
     await mf.ready
     // Miniflare's own handlers exit before ours have finished.
     for (const [signal, before] of listeners) {
@@ -117,22 +113,21 @@ async function served(mf: Miniflare, state: StateFolder, parts: Served): Promise
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-interface Serving {
+export interface Serving {
+  readonly name: string
   readonly bundle: string
-  readonly storage: string
   readonly host: string
   readonly port: number
-  readonly controlPort: number
-  readonly bindings: Readonly<Record<string, string | number | boolean>>
+  readonly bindings?: Readonly<Record<string, string | number | boolean>>
 }
 
-/** wrangler.toml has the one list of bindings; this adds what is local. */
-function miniflareOptions({ bundle, storage, host, port, controlPort, bindings }: Serving) {
-  // It would otherwise miss the secrets, which are given below.
+/** A workerd over the state folder, serving each Worker on a socket of its own. wrangler.toml has the one list of bindings. */
+export function startWorkerd(storage: string, controlPort: number, workers: readonly Serving[]): Miniflare {
+  // Wrangler would otherwise miss the secrets, which are given here.
   Object.assign(process.env, { WRANGLER_LOG: 'none', WRANGLER_SEND_METRICS: 'false' })
   const { workerOptions } = unstable_getMiniflareWorkerOptions(join(project, 'wrangler.toml'))
-  const { modulesRules: _, rootPath: __, ...worker } = workerOptions
-  return convertV4MiniflareOptions({
+  const { modulesRules: _, rootPath: __, ...shared } = workerOptions
+  const options = {
     host: '127.0.0.1',
     port: controlPort,
     cf: false,
@@ -141,17 +136,19 @@ function miniflareOptions({ bundle, storage, host, port, controlPort, bindings }
     enableDevRegistry: false,
     unsafeTriggerHandlers: true,
     resourcePersistencePath: storage,
-    workers: [
-      {
-        ...worker,
-        name: 'edge-kms',
-        bindings: { ...(worker.bindings as object), ...bindings },
-        modules: true,
-        scriptPath: bundle,
-        unsafeDirectSockets: [{ host, port }],
-      },
-    ],
-  } as never)
+    workers: workers.map(({ name, bundle, host, port, bindings }) => ({
+      ...shared,
+      // Only ours has objects; the bench serves others beside it, under the same flags.
+      durableObjects: name === workerName ? shared.durableObjects : {},
+      name,
+      bindings: { ...(shared.bindings as object), ...bindings },
+      modules: true,
+      scriptPath: bundle,
+      modulesRoot: dirname(bundle),
+      unsafeDirectSockets: [{ host, port }],
+    })),
+  }
+  return new Miniflare(convertV4MiniflareOptions(options as never))
 }
 
 /** The control entry is unauthenticated, on loopback, on a port of the moment. */
@@ -174,7 +171,7 @@ async function probe(endpoint: string): Promise<void> {
 }
 
 /** The port itself where it is free; 0 chooses one. */
-function freePort(host: string, port: number): Promise<number> {
+export function freePort(host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', (failure: NodeJS.ErrnoException) => {

@@ -45,7 +45,11 @@ export class StateFolder {
     const isTemporary = state === 'memory'
     if (isTemporary) removeAbandoned()
     const path = isTemporary ? mkdtempSync(join(tmpdir(), memoryPrefix)) : resolve(state)
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o700 })
+    } catch (failure) {
+      throw new Stop(`${path} cannot be used as the --state folder: ${(failure as Error).message}.`)
+    }
     const folder = new StateFolder(path, isTemporary)
     await folder.#lock()
     return folder
@@ -96,7 +100,10 @@ export class StateFolder {
   #stateFile(): StateFile {
     const file = join(this.path, 'state.json')
     if (!existsSync(file)) this.#write('state.json', { version: stateVersion, clockOffsetMs: 0 } satisfies StateFile)
-    const state = JSON.parse(readFileSync(file, 'utf8')) as StateFile
+    const state = parsed(readFileSync(file, 'utf8')) as StateFile | null
+    if (typeof state?.version !== 'number') {
+      throw new Stop(`${file} is damaged: put back what it was, or choose another --state.`)
+    }
     if (state.version <= stateVersion) return state
     throw new Stop(
       `${this.path} was written by a newer edge-kms (state version ${state.version}, this one reads up to ${stateVersion}). Update edge-kms, or choose another --state.`,
@@ -152,6 +159,15 @@ function readLock(file: string): LockFile | null {
   try {
     const lock = JSON.parse(readFileSync(file, 'utf8')) as Partial<LockFile>
     return lock.owner === undefined ? null : { owner: lock.owner, workerds: lock.workerds ?? [] }
+  } catch {
+    return null
+  }
+}
+
+/** Null: not JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
   } catch {
     return null
   }

@@ -1,6 +1,8 @@
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const multiRegionForm = /^mrk-[0-9a-f]{32}$/
 
+const arnForm = /^arn:aws:kms:([^:]+):(\d{12}):(.+)$/
+
 /** The ways to name a key in a request. A name says nothing about whether the key exists. */
 export type KeyName =
   | { readonly form: 'key'; readonly keyId: string }
@@ -28,9 +30,8 @@ export function rootArn(account: string): string {
 export function parseKeyName(text: string): KeyName | null {
   if (text.startsWith('alias/')) return { form: 'alias', aliasName: text }
   if (!text.startsWith('arn:')) return isKeyId(text) ? { form: 'key', keyId: text } : null
-  const [, partition, service, region, account, ...rest] = text.split(':')
-  const resource = rest.join(':')
-  if (partition !== 'aws' || service !== 'kms' || !region || !account || !/^\d{12}$/.test(account)) return null
+  const [, region, account, resource] = arnForm.exec(text) ?? []
+  if (region === undefined || account === undefined || resource === undefined) return null
   if (resource.startsWith('alias/')) return { form: 'aliasArn', region, account, aliasName: resource }
   const keyId = resource.startsWith('key/') ? resource.slice(4) : ''
   return isKeyId(keyId) ? { form: 'keyArn', region, account, keyId } : null

@@ -1,9 +1,19 @@
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const hexByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 export function utf8(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text) as Uint8Array<ArrayBuffer>
+}
+
+const scratch = new Uint8Array(16_384)
+
+/**
+ * UTF-8 in a buffer that the next call overwrites, which saves an allocation outside the heap. For what is used up
+ * before anything else runs: WebCrypto copies its input before it returns.
+ */
+export function scratchUtf8(text: string): Uint8Array<ArrayBuffer> {
+  const { read, written } = encoder.encodeInto(text, scratch)
+  return read === text.length ? scratch.subarray(0, written) : utf8(text)
 }
 
 /** Null for bytes that are not well-formed UTF-8. A byte order mark is kept. */
@@ -16,9 +26,7 @@ export function fromUtf8(bytes: Uint8Array): string | null {
 }
 
 export function toHex(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += hexByte[byte]
-  return text
+  return bytes.toHex()
 }
 
 /** Null for anything but an even number of hex digits. */
@@ -67,12 +75,23 @@ export function lengthPrefixed(parts: readonly Uint8Array[]): Uint8Array<ArrayBu
   return concat(framed)
 }
 
-/** Byte order, as memcmp has it. */
-export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+/** The order of two well-formed strings' UTF-8 bytes, without encoding them. */
+export function compareUtf8(a: string, b: string): number {
   const shared = Math.min(a.length, b.length)
   for (let at = 0; at < shared; at++) {
-    const difference = (a[at] as number) - (b[at] as number)
-    if (difference !== 0) return difference
+    const unitA = a.charCodeAt(at)
+    const unitB = b.charCodeAt(at)
+    if (unitA === unitB) continue
+    // A surrogate begins a character above U+FFFF, and so sorts behind every other one.
+    const isAboveA = (unitA & 0xf800) === 0xd800
+    const isAboveB = (unitB & 0xf800) === 0xd800
+    if (isAboveA !== isAboveB) return isAboveA ? 1 : -1
+    return unitA - unitB
   }
   return a.length - b.length
+}
+
+/** Writes the text's UTF-8 at `at` and returns how many bytes it took. The caller has made room: 3 bytes a UTF-16 unit. */
+export function writeUtf8(text: string, into: Uint8Array, at: number): number {
+  return encoder.encodeInto(text, into.subarray(at)).written
 }

@@ -165,20 +165,20 @@ export function list<Value>(
   }
 }
 
+/** Own members only, in the object that JSON.parse made: one named `__proto__` is a pair like any other. */
 export function stringMap(name: string): Type<Readonly<Record<string, string>>> {
   const text = string('String')
   return {
     name,
     decode(raw, at, faults) {
       if (!isObject(raw)) return mistyped(raw, 'Map', faults)
-      // No prototype: a context may well have a pair named `constructor` or `__proto__`.
-      const values: Record<string, string> = Object.create(null)
       for (const key of Object.keys(raw)) {
+        const value = raw[key]
+        if (typeof value === 'string' && value.isWellFormed() && key.isWellFormed()) continue
         text.decode(key, at, faults)
-        const value = decodeNested(text, raw[key], `${at}.${key}.member`, faults)
-        if (value !== undefined) values[key] = value
+        decodeNested(text, value, `${at}.${key}.member`, faults)
       }
-      return values
+      return raw as Record<string, string>
     },
   }
 }

@@ -1,0 +1,124 @@
+import { hkdfSync } from 'node:crypto'
+import { Stop } from '../local/options.ts'
+import { lengthPrefixed, utf8 } from '../model/bytes.ts'
+import { parseRootCredentials } from '../model/settings.ts'
+
+/** As wrangler.toml has it: wrangler finds the database by this name, so that no id is kept anywhere. */
+const database = 'edge-kms'
+const secretNames = ['ROOT_KEYS', 'ROOT_CREDENTIALS'] as const
+const howToSet = {
+  ROOT_KEYS: `export ROOT_KEYS="1:$(head -c 32 /dev/urandom | base64)", and keep a copy: without it every key is lost`,
+  ROOT_CREDENTIALS: 'export ROOT_CREDENTIALS="ACCOUNT:ACCESS_KEY_ID:SECRET_ACCESS_KEY", the account being 12 digits',
+}
+
+export type Secrets = Partial<Record<(typeof secretNames)[number], string>>
+
+export interface Facts {
+  /** What the environment has. An empty string is nothing. */
+  readonly secrets: Secrets
+  /** Null: Cloudflare was not asked. */
+  readonly cloud: { readonly databases: readonly string[]; readonly secretNames: readonly string[] } | null
+}
+
+/** One call of wrangler. */
+export interface Step {
+  readonly sentence: string
+  readonly args: readonly string[]
+  /** What its `--secrets-file` is to hold. */
+  readonly secretsFile?: Secrets
+  /** Reads what wrangler printed, and throws `Stop` where the deploy must not go on. */
+  readonly check?: (output: string) => void
+}
+
+/** The steps of a deploy, each harmless when repeated. Throws `Stop` with a sentence, which never repeats a value. */
+export function plan({ secrets, cloud }: Facts): Step[] {
+  const given = secretNames.filter((name) => isSet(secrets[name]))
+  const missing = secretNames.find((name) => !given.includes(name) && cloud?.secretNames.includes(name) === false)
+  if (missing !== undefined) {
+    throw new Stop(`${missing} is set neither in the environment nor on the Worker. Set it: ${howToSet[missing]}.`)
+  }
+  const rootKeys = isSet(secrets.ROOT_KEYS) ? parseRootKeys(secrets.ROOT_KEYS) : null
+  if (isSet(secrets.ROOT_CREDENTIALS)) refuseWeakCredentials(secrets.ROOT_CREDENTIALS)
+
+  const steps: Step[] = []
+  if (!cloud?.databases.includes(database)) {
+    const ifMissing = cloud === null ? ' if it is missing' : ''
+    steps.push({ sentence: `Create the D1 database ${database}${ifMissing}.`, args: ['d1', 'create', database] })
+  }
+  steps.push({
+    sentence: 'Apply the migrations that the database does not have yet.',
+    args: ['d1', 'migrations', 'apply', database, '--remote'],
+  })
+  if (rootKeys !== null) {
+    const query = 'select version, check_value as checkValue from root_keys'
+    steps.push({
+      sentence: 'Stop unless ROOT_KEYS has what the keys of this deployment are sealed with.',
+      args: ['d1', 'execute', database, '--remote', '--json', '--command', query],
+      check: (output) => refuseForeignRootKeys(rootKeys, output),
+    })
+  }
+  const otherwise = cloud === null ? 'as the Worker must have it already' : 'as the Worker has it'
+  const sources = secretNames.map((name) => `${name} ${given.includes(name) ? 'from the environment' : otherwise}`)
+  steps.push({
+    sentence: `Deploy the Worker, with ${sources.join(' and ')}.`,
+    args: ['deploy'],
+    ...(given.length > 0 && { secretsFile: Object.fromEntries(given.map((name) => [name, secrets[name]])) }),
+  })
+  return steps
+}
+
+function isSet(text: string | undefined): text is string {
+  return text !== undefined && text.trim() !== ''
+}
+
+/** By version. As strict as the Worker, which refuses to serve with what it cannot read. */
+function parseRootKeys(text: string): ReadonlyMap<number, Buffer> {
+  const keys = new Map<number, Buffer>()
+  for (const [at, entry] of text.trim().split(/\s+/).entries()) {
+    const [, version, encoded = ''] = /^([1-9]\d{0,8}):(.+)$/.exec(entry) ?? []
+    const bytes = Buffer.from(encoded, 'base64')
+    if (version === undefined || bytes.length !== 32 || bytes.toString('base64') !== encoded) {
+      throw new Stop(
+        `ROOT_KEYS is malformed: entry ${at + 1} is not VERSION:BASE64 with 32 bytes (44 characters of base64).`,
+      )
+    }
+    if (bytes.every((byte) => byte === 0)) {
+      throw new Stop(`Entry ${at + 1} of ROOT_KEYS is the example of .dev.vars.example. Set it: ${howToSet.ROOT_KEYS}.`)
+    }
+    if (keys.has(Number(version))) throw new Stop(`ROOT_KEYS is malformed: version ${version} is there twice.`)
+    keys.set(Number(version), bytes)
+  }
+  return keys
+}
+
+function refuseWeakCredentials(text: string): void {
+  const credentials = parseRootCredentials(text)
+  if (typeof credentials === 'string') throw new Stop(credentials)
+  for (const [accessKeyId, { secretAccessKey }] of credentials) {
+    if (accessKeyId === 'AKIDEXAMPLE' || secretAccessKey.startsWith('replace-me') || secretAccessKey === 'test') {
+      throw new Stop(
+        `ROOT_CREDENTIALS has an example that anybody can read here. Set it: ${howToSet.ROOT_CREDENTIALS}.`,
+      )
+    }
+  }
+}
+
+/**
+ * Reads the check values that src/catalog/root-keys.ts keeps in D1. Stricter than the Worker: a version that is left out
+ * here is overwritten on the Worker, and with it goes what it sealed.
+ */
+function refuseForeignRootKeys(rootKeys: ReadonlyMap<number, Buffer>, output: string): void {
+  const [answer] = JSON.parse(output) as [{ results: { version: number; checkValue: string }[] }]
+  for (const { version, checkValue } of answer.results) {
+    const rootKey = rootKeys.get(version)
+    if (rootKey !== undefined && checkValueOf(rootKey) === checkValue) continue
+    throw new Stop(
+      `ROOT_KEYS ${rootKey === undefined ? 'lacks' : 'has another'} version ${version}, which this deployment's keys may be sealed with. Set it to the value it had, or unset ROOT_KEYS: what is on the Worker stays.`,
+    )
+  }
+}
+
+function checkValueOf(rootKey: Buffer): string {
+  const info = lengthPrefixed([utf8('edge-kms/root-check')])
+  return Buffer.from(hkdfSync('sha512', rootKey, '', info, 8)).toString('hex')
+}

@@ -1,0 +1,246 @@
+import { randomUUID } from 'node:crypto'
+import { type KMSClient, KMSServiceException } from '@aws-sdk/client-kms'
+import { expect, it } from 'vitest'
+import { type SdkKind, type SdkMembers, sdkOutput } from './sdk.ts'
+import { kmsClient, startKms } from './server.ts'
+import { type Answer, type Draft, send } from './sign.ts'
+
+interface Caller {
+  readonly account: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+}
+
+/** The KMS under test: the one at KMS_ENDPOINT, or a local server with nothing in it. */
+export interface Kms {
+  readonly endpoint: string
+  readonly region: string
+  readonly caller: Caller
+  /** The root of another account; null: not known at KMS_ENDPOINT. */
+  readonly stranger: Caller | null
+  client(options?: { readonly region?: string; readonly by?: Caller }): KMSClient
+  /** A signed request as it goes over the wire. */
+  send(draft: Draft): Promise<Answer>
+  /** As `send`, for an operation and its input. */
+  ask(operation: string, input: unknown, draft?: Draft): Promise<Answer>
+}
+
+const region = process.env.AWS_REGION ?? 'us-east-1'
+
+export async function openKms(): Promise<Kms> {
+  const { KMS_ENDPOINT, KMS_ACCOUNT, AWS_ACCESS_KEY_ID = 'test', AWS_SECRET_ACCESS_KEY = 'test' } = process.env
+  if (KMS_ENDPOINT !== undefined) {
+    const account = KMS_ACCOUNT ?? '000000000000'
+    const caller = { account, accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY }
+    return kmsAt(KMS_ENDPOINT, caller, null)
+  }
+  const caller = { account: '111122223333', accessKeyId: 'FIRSTKEY', secretAccessKey: 'hidden-secret-of-the-first' }
+  const stranger = { account: '444455556666', accessKeyId: 'SECONDKEY', secretAccessKey: 'hidden-secret-of-the-second' }
+  const credentials = [caller, stranger].map((by) => `${by.account}:${by.accessKeyId}:${by.secretAccessKey}`)
+  const { endpoint } = await startKms(['--state', 'memory'], { env: { ROOT_CREDENTIALS: credentials.join(' ') } })
+  return kmsAt(endpoint, caller, stranger)
+}
+
+function kmsAt(endpoint: string, caller: Caller, stranger: Caller | null): Kms {
+  const { accessKeyId, secretAccessKey } = caller
+  const sendHere: Kms['send'] = (draft) => send(endpoint, { accessKeyId, secretAccessKey, region, ...draft })
+  return {
+    endpoint,
+    region,
+    caller,
+    stranger,
+    client: (options = {}) =>
+      kmsClient(endpoint, { region: options.region ?? region, credentials: options.by ?? caller }),
+    send: sendHere,
+    ask: (operation, input, draft = {}) => sendHere({ ...draft, operation, body: JSON.stringify(input) }),
+  }
+}
+
+/** The exception that a client's call is refused with, as `Name: message`. Fails where the call succeeds. */
+export async function refusalOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call
+  } catch (failure) {
+    if (!(failure instanceof KMSServiceException)) throw failure
+    expect(failure.$metadata.requestId).toMatch(uuid)
+    return `${failure.name}: ${failure.message}`
+  }
+  throw new Error('It is not refused')
+}
+
+/** As `refusalOf`, of an answer on the wire. */
+export function refusalIn({ status, requestId, json, text }: Answer): string {
+  expect(requestId).toMatch(uuid)
+  expect(status, text).toBe(400)
+  expect(Object.keys(json).filter((name) => name !== '__type' && name !== 'message')).toEqual([])
+  return `${json.__type}: ${json.message ?? ''}`
+}
+
+export const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** A success on the wire: the members that the SDK's schema has, of its kinds, and no others. */
+export function expectOutput(operation: string, { status, requestId, contentType, text, json }: Answer): void {
+  expect({ status, contentType }, text).toEqual({ status: 200, contentType: 'application/x-amz-json-1.1' })
+  expect(requestId).toMatch(uuid)
+  const members = sdkOutput(operation)
+  if (members === null) expect(text).toBe('')
+  else expectMembers(operation, json, members)
+}
+
+function expectMembers(at: string, value: Readonly<Record<string, unknown>>, members: SdkMembers): void {
+  expect(Object.keys(value), at).toSatisfy((names: string[]) => names.every((name) => Object.hasOwn(members, name)))
+  for (const [name, { isRequired, kind, members: nested }] of Object.entries(members)) {
+    const given = value[name]
+    const path = `${at}.${name}`
+    if (given === undefined) expect(isRequired, path).toBe(false)
+    else expect(isOfKind[kind](given), `${path} = ${JSON.stringify(given)}`).toBe(true)
+    if (nested === null || given === undefined) continue
+    for (const element of [given].flat()) expectMembers(path, element as Record<string, unknown>, nested)
+  }
+}
+
+const isOfKind: Readonly<Record<SdkKind, (value: unknown) => boolean>> = {
+  Blob: (value) =>
+    typeof value === 'string' && value !== '' && Buffer.from(value, 'base64').toString('base64') === value,
+  Boolean: (value) => typeof value === 'boolean',
+  Integer: (value) => Number.isInteger(value),
+  List: Array.isArray,
+  Map: (value) => typeof value === 'object',
+  String: (value) => typeof value === 'string',
+  Structure: (value) => typeof value === 'object',
+  // Seconds, and not milliseconds.
+  Timestamp: (value) => typeof value === 'number' && value > 1e9 && value < 1e10,
+}
+
+/** An operation, its input, and the refusal as `Name: message`. */
+export type RefusalRow = readonly [name: string, operation: string, input: unknown, refusal: string | RegExp]
+
+export function itRefuses(kms: Kms, rows: readonly RefusalRow[]): void {
+  it.each(rows)('%s: %s', async (_name, operation, input, refusal) => {
+    const refused = refusalIn(await kms.ask(operation, input))
+    if (typeof refusal === 'string') expect(refused).toBe(refusal)
+    else expect(refused).toMatch(refusal)
+  })
+}
+
+/** An enabled key, with an alias, a tag, and a blob of `aGVsbG8=` under it. */
+export interface TestKey {
+  readonly id: string
+  readonly arn: string
+  readonly alias: string
+  readonly blob: string
+}
+
+export async function newKey(kms: Kms): Promise<TestKey> {
+  const { KeyMetadata } = (await kms.ask('CreateKey', { Tags: [{ TagKey: 'a', TagValue: '1' }] })).json
+  const { KeyId: id, Arn: arn } = KeyMetadata as { KeyId: string; Arn: string }
+  const alias = newAlias()
+  await kms.ask('CreateAlias', { AliasName: alias, TargetKeyId: id })
+  const { CiphertextBlob } = (await kms.ask('Encrypt', { KeyId: id, Plaintext: 'aGVsbG8=' })).json
+  return { id, arn, alias, blob: CiphertextBlob as string }
+}
+
+export function newAlias(): string {
+  return `alias/test-${randomUUID()}`
+}
+
+interface Use {
+  /** With which it succeeds on an enabled key, but for CancelKeyDeletion. */
+  input(key: TestKey): Readonly<Record<string, unknown>>
+  /** The members of its answer, which is empty where there are none. */
+  readonly output: string
+  /** The member that names a key, and whether an alias will do. */
+  readonly names?: readonly [member: string, as: 'key' | 'keyOrAlias']
+}
+
+const onKey = ({ id }: TestKey) => ({ KeyId: id })
+const keyOnly = ['KeyId', 'key'] as const
+const keyOrAlias = ['KeyId', 'keyOrAlias'] as const
+const metadata = 'KeyMetadata'
+const next = 'Truncated'
+
+/** Every operation that is served. */
+export const uses: Readonly<Record<string, Use>> = {
+  CancelKeyDeletion: { input: onKey, output: 'KeyId', names: keyOnly },
+  CreateAlias: {
+    input: ({ id }) => ({ AliasName: newAlias(), TargetKeyId: id }),
+    output: '',
+    names: ['TargetKeyId', 'key'],
+  },
+  CreateKey: { input: () => ({}), output: metadata },
+  Decrypt: {
+    input: ({ id, blob }) => ({ CiphertextBlob: blob, KeyId: id }),
+    output: 'KeyId Plaintext EncryptionAlgorithm KeyMaterialId',
+    names: keyOrAlias,
+  },
+  DeleteAlias: { input: ({ alias }) => ({ AliasName: alias }), output: '' },
+  DescribeKey: { input: onKey, output: metadata, names: keyOrAlias },
+  DisableKey: { input: onKey, output: '', names: keyOnly },
+  DisableKeyRotation: { input: onKey, output: '', names: keyOnly },
+  EnableKey: { input: onKey, output: '', names: keyOnly },
+  EnableKeyRotation: { input: onKey, output: '', names: keyOnly },
+  Encrypt: {
+    input: ({ id }) => ({ KeyId: id, Plaintext: 'aGVsbG8=' }),
+    output: 'CiphertextBlob KeyId EncryptionAlgorithm',
+    names: keyOrAlias,
+  },
+  GenerateDataKey: {
+    input: ({ id }) => ({ KeyId: id, KeySpec: 'AES_256' }),
+    output: 'CiphertextBlob Plaintext KeyId KeyMaterialId',
+    names: keyOrAlias,
+  },
+  GenerateDataKeyWithoutPlaintext: {
+    input: ({ id }) => ({ KeyId: id, NumberOfBytes: 24 }),
+    output: 'CiphertextBlob KeyId KeyMaterialId',
+    names: keyOrAlias,
+  },
+  GenerateRandom: { input: () => ({ NumberOfBytes: 16 }), output: 'Plaintext' },
+  GetKeyPolicy: { input: onKey, output: 'Policy PolicyName', names: keyOnly },
+  GetKeyRotationStatus: { input: onKey, output: 'KeyId KeyRotationEnabled', names: keyOnly },
+  ListAliases: { input: onKey, output: `Aliases ${next}`, names: keyOnly },
+  ListKeyPolicies: { input: onKey, output: `PolicyNames ${next}`, names: keyOnly },
+  ListKeyRotations: {
+    input: ({ id }) => ({ KeyId: id, IncludeKeyMaterial: 'ALL_KEY_MATERIAL' }),
+    output: `Rotations ${next}`,
+    names: keyOnly,
+  },
+  ListKeys: { input: () => ({ Limit: 1000 }), output: `Keys ${next}` },
+  ListResourceTags: { input: onKey, output: `Tags ${next}`, names: keyOnly },
+  PutKeyPolicy: {
+    input: ({ id, arn }) => ({ KeyId: id, Policy: rootPolicy(arn.split(':')[4] ?? '') }),
+    output: '',
+    names: keyOnly,
+  },
+  ReEncrypt: {
+    input: ({ id, blob }) => ({ CiphertextBlob: blob, DestinationKeyId: id }),
+    output:
+      'CiphertextBlob SourceKeyId KeyId SourceEncryptionAlgorithm DestinationEncryptionAlgorithm SourceKeyMaterialId DestinationKeyMaterialId',
+    names: ['DestinationKeyId', 'keyOrAlias'],
+  },
+  RotateKeyOnDemand: { input: onKey, output: 'KeyId', names: keyOnly },
+  ScheduleKeyDeletion: { input: onKey, output: 'KeyId DeletionDate KeyState PendingWindowInDays', names: keyOnly },
+  TagResource: {
+    input: ({ id }) => ({ KeyId: id, Tags: [{ TagKey: 'b', TagValue: '' }] }),
+    output: '',
+    names: keyOnly,
+  },
+  UntagResource: { input: ({ id }) => ({ KeyId: id, TagKeys: ['a'] }), output: '', names: keyOnly },
+  UpdateAlias: {
+    input: ({ id, alias }) => ({ AliasName: alias, TargetKeyId: id }),
+    output: '',
+    names: ['TargetKeyId', 'key'],
+  },
+  UpdateKeyDescription: { input: ({ id }) => ({ KeyId: id, Description: 'd' }), output: '', names: keyOnly },
+}
+
+/** The default key policy, which is also what AWS writes where none is given. */
+export function rootPolicy(account: string): string {
+  const statement = {
+    Sid: 'Enable IAM User Permissions',
+    Effect: 'Allow',
+    Principal: { AWS: `arn:aws:iam::${account}:root` },
+    Action: 'kms:*',
+    Resource: '*',
+  }
+  return JSON.stringify({ Version: '2012-10-17', Statement: [statement] })
+}
