@@ -4,7 +4,7 @@ import { type Deployment, deploymentOf, type Env, prove, provenRoots } from './d
 import { createApp, type Doors } from './http/app.ts'
 import type { Authenticate } from './http/sigv4.ts'
 import { sweep } from './jobs/sweep.ts'
-import { keyObjectClass } from './key/key-object.ts'
+import { type KeyObjectParts, keyObjectClass } from './key/key-object.ts'
 import { invoke } from './operations/invoke.ts'
 
 /** Where another composition may differ: the local server and the tests. */
@@ -13,7 +13,8 @@ export interface Seams {
   authenticate(deployment: Deployment, env: Env): Authenticate
 }
 
-export const KeyObject = keyObjectClass<Env>((env) => {
+/** What a key's object works with: the index in D1, and the root keys. */
+export function keyObjectParts(env: Env): KeyObjectParts {
   const db = database(env.DB)
   return {
     index: {
@@ -23,7 +24,9 @@ export const KeyObject = keyObjectClass<Env>((env) => {
     },
     sealingRoots: () => provenRoots(env),
   }
-})
+}
+
+export const KeyObject = keyObjectClass<Env>(keyObjectParts)
 export type KeyObject = InstanceType<typeof KeyObject>
 
 export function createWorker(seams: Seams): ExportedHandler<Env> {

@@ -80,6 +80,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
         this.#outbox.add(indexEntry(record))
         return { record, current: version }
       })
+      if (isRefusal(snapshot)) return snapshot
       this.#standing = Promise.resolve('current')
       await this.#outbox.flushWithin(flushWaitMs)
       return snapshot
@@ -300,9 +301,9 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       return refuse('KeyUnavailableException', text, 'rolled-back: the stored revision is behind the index')
     }
 
-    #created(call: Call, record: KeyRecord): KeySnapshot {
-      if (this.#storage.createdBy() !== call.requestId) throw new Error('This object already holds a key')
-      return this.#snapshotOf(record)
+    #created(call: Call, record: KeyRecord) {
+      if (this.#storage.createdBy() === call.requestId) return this.#snapshotOf(record)
+      return refuse('KMSInternalException', null, 'this object already holds a key')
     }
 
     #snapshotOf(record: KeyRecord): KeySnapshot {

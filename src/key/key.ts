@@ -75,6 +75,7 @@ type Reply<Value, Name extends ExceptionName = never> = Promise<
 >
 type WrongState = 'KMSInvalidStateException'
 type DisabledOrWrongState = 'DisabledException' | WrongState
+type WrongOrigin = 'UnsupportedOperationException'
 
 /**
  * One key. Every method authorises the caller by the key's current state, in the same block as what it does.
@@ -97,8 +98,8 @@ export interface Key {
   /** Adds tags, or gives present ones a new value. */
   tag(call: Call, tags: readonly Tag[]): Reply<KeySnapshot, WrongState | 'TagException'>
   untag(call: Call, tagKeys: readonly string[]): Reply<KeySnapshot, WrongState>
-  enableRotation(call: Call, periodDays: number): Reply<KeySnapshot, DisabledOrWrongState>
-  disableRotation(call: Call): Reply<KeySnapshot, DisabledOrWrongState>
+  enableRotation(call: Call, periodDays: number): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
+  disableRotation(call: Call): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
   rotateOnDemand(call: Call): Reply<KeySnapshot, DisabledOrWrongState | 'LimitExceededException'>
   scheduleDeletion(call: Call, windowDays: number): Reply<KeySnapshot, WrongState>
   cancelDeletion(call: Call): Reply<KeySnapshot, WrongState>

@@ -12,13 +12,12 @@ import { AliasNameType, KeyIdType, limitType, MarkerType } from './types.ts'
 
 export const CreateAlias = operation({
   input: shape({ AliasName: required(AliasNameType), TargetKeyId: required(KeyIdType) }),
-  needs: { key: need('kms:CreateAlias', keyObjectNamed('TargetKeyId')) },
+  needs: { key: need('kms:CreateAlias', keyObjectNamed('TargetKeyId', 'noAliases')) },
   errors: [
     'AlreadyExistsException',
     'InvalidAliasNameException',
     'KMSInvalidStateException',
     'LimitExceededException',
-    'InvalidArnException',
     'NotFoundException',
   ],
   async handle({ AliasName }, call, { key }, { database, aliases }) {
@@ -41,8 +40,8 @@ export const CreateAlias = operation({
 
 export const UpdateAlias = operation({
   input: shape({ AliasName: required(AliasNameType), TargetKeyId: required(KeyIdType) }),
-  needs: { key: need('kms:UpdateAlias', keyObjectNamed('TargetKeyId')) },
-  errors: ['InvalidArnException', 'KMSInvalidStateException', 'LimitExceededException', 'NotFoundException'],
+  needs: { key: need('kms:UpdateAlias', keyObjectNamed('TargetKeyId', 'noAliases')) },
+  errors: ['KMSInvalidStateException', 'LimitExceededException', 'NotFoundException'],
   async handle({ AliasName }, call, { key }, { database, aliases }) {
     const refusal = aliasNameRefusal(AliasName)
     if (refusal !== null) return refusal

@@ -1,3 +1,4 @@
+import { stateRefusal } from '../key/lifecycle.ts'
 import { isRefusal } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 import { changed, nothing } from './change.ts'
@@ -45,6 +46,8 @@ export const GetKeyRotationStatus = operation({
   async handle(_input, call, { key }) {
     const record = await key.describe(call, 'GetKeyRotationStatus')
     if (isRefusal(record)) return record
+    const refusal = stateRefusal(record, 'GetKeyRotationStatus')
+    if (refusal !== null) return refusal
     const { keyId, rotation, state } = record
     // Off while deletion is pending; the schedule is still there for a cancellation.
     if (rotation === null || state === 'PendingDeletion') return { KeyId: keyId, KeyRotationEnabled: false }

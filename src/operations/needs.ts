@@ -15,10 +15,13 @@ export function keyNamed<const Name extends string>(member: Name): Finder<{ read
   }
 }
 
-/** A key's own object, which authorises every call by itself: named by id or ARN, and `orAlias` where KMS takes one. */
+/** Which names a member takes: keys' only; aliases too; keys' only, being what an alias is to point at. */
+type NamesTaken = 'keysOnly' | 'orAlias' | 'noAliases'
+
+/** A key's own object, which authorises every call by itself. */
 export function keyObjectNamed<const Name extends string>(
   member: Name,
-  names: 'orAlias' | 'keysOnly' = 'keysOnly',
+  names: NamesTaken = 'keysOnly',
 ): Finder<{ readonly [M in Name]: string }, Key> {
   return async (input, call, services, action) => {
     const keyId = await keyIdOf(input[member], names, call, services, action)
@@ -112,16 +115,19 @@ function keyNotFound({ region, principal }: Call, keyId: string): Refusal<'NotFo
 /** The id that a name stands for in the caller's account and Region. It says nothing about whether the key is there. */
 async function keyIdOf(
   text: string,
-  names: 'orAlias' | 'keysOnly',
+  names: NamesTaken,
   call: Call,
   services: Services,
   action: string,
 ): Promise<string | Refusal> {
   const name = parseKeyName(text)
   const isAlias = name?.form === 'alias' || name?.form === 'aliasArn'
+  if (isAlias && names === 'noAliases') return refuse('ValidationException', 'Aliases must refer to keys. Not aliases')
   if (name === null || (isAlias && names === 'keysOnly')) {
-    if (text.startsWith('arn:')) return refuse('InvalidArnException', `Invalid arn '${text}'`)
-    return refuse('NotFoundException', `Invalid keyId '${text}'`)
+    const isArn = text.startsWith('arn:')
+    // Only the operations that take no alias list InvalidArnException.
+    if (isArn && names === 'keysOnly') return refuse('InvalidArnException', `Invalid arn '${text}'`)
+    return refuse('NotFoundException', isArn ? `Invalid arn '${text}'` : `Invalid keyId '${text}'`)
   }
   const { account } = call.principal
   if (name.form === 'keyArn' || name.form === 'aliasArn') {

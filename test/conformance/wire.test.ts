@@ -39,6 +39,12 @@ function refuses(title: string, rows: readonly Row[]): void {
 }
 
 const encrypt = (members: string): Draft => ({ operation: 'Encrypt', body: `{"KeyId":"${KeyId}",${members}}` })
+const chunked = { 'transfer-encoding': 'chunked' }
+const tooLarge = {
+  status: 413,
+  type: 'RequestEntityTooLargeException',
+  message: 'A request is at most 409600 bytes.',
+} as const
 const serialization = { type: 'SerializationException' } as const
 const unknown = { type: 'UnknownOperationException', message: null } as const
 
@@ -56,13 +62,10 @@ refuses('the body', [
   { name: 'is UTF-8 of a surrogate', body: Buffer.from('{"Marker":"\xed\xa0\x80"}', 'latin1'), ...serialization },
   { name: 'is UTF-16', body: Buffer.from('{}', 'utf16le'), ...serialization },
   { name: 'nests 100,000 deep', body: '['.repeat(100_000) + ']'.repeat(100_000), ...serialization },
-  {
-    name: 'is larger than any request',
-    body: Buffer.alloc(10_000_000, ' '),
-    status: 413,
-    type: 'RequestEntityTooLargeException',
-    message: 'A request is at most 409600 bytes.',
-  },
+  // Not sent whole: what is refused unread may be cut off.
+  { name: 'is to be of 10 MB', claimedBytes: 10_000_000, ...tooLarge },
+  { name: 'is one byte too large', body: `{}${' '.repeat(409_599)}`, ...tooLarge },
+  { name: 'is too large, in chunks', body: Buffer.alloc(500_000, ' '), unsignedHeaders: chunked, ...tooLarge },
 ])
 
 refuses('a value', [
@@ -187,7 +190,7 @@ refuses('the Authorization header', [
     type: 'MissingAuthenticationTokenException',
     message: 'Missing Authentication Token',
   },
-  { name: 'is empty', authorization: () => '', ...incomplete },
+  { name: 'is empty', authorization: () => '', type: 'MissingAuthenticationTokenException' },
   { name: 'is of another scheme', authorization: () => 'Bearer abc', ...incomplete },
   { name: 'has nothing but the algorithm', authorization: () => 'AWS4-HMAC-SHA256', ...incomplete },
   {
@@ -328,7 +331,7 @@ refuses('the signed headers', [
     signedHeaders: (names) => ['Content-Type', ...names.filter((name) => name !== 'content-type')],
     ...incomplete,
   },
-  { name: 'have an empty name', signedHeaders: (names) => ['', ...names], ...incomplete },
+  { name: 'have an empty name', signedHeaders: (names) => ['', ...names], ...wrong },
   { name: 'have a name that no header has', signedHeaders: (names) => ['a b(c)', ...names], ...incomplete },
   {
     name: 'name one that is not there',
@@ -394,6 +397,11 @@ const denied = {
     /^User: arn:aws:iam::\d{12}:root is not authorized to perform: kms:\w+ on resource: arn:aws:kms:\S+ because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access$/,
 } as const
 const notFound = (message: string) => ({ type: 'NotFoundException', message }) as const
+// Encrypt does not list InvalidArnException.
+const malformed = (operation: string) => ({
+  type: operation === 'Encrypt' ? 'NotFoundException' : 'InvalidArnException',
+  message: /^Invalid arn 'arn:aws/,
+})
 const named = (operation: string, name: string): Draft => ({
   operation,
   body: JSON.stringify({ KeyId: name, ...(operation === 'Encrypt' ? { Plaintext: 'aGlkZGVuIHBsYWludGV4dA==' } : {}) }),
@@ -426,14 +434,14 @@ refuses(
     {
       name: `${operation}: another partition`,
       ...named(operation, here(`key/${KeyId}`).replace('arn:aws:', 'arn:aws-cn:')),
-      type: 'InvalidArnException',
+      ...malformed(operation),
     },
     {
       name: `${operation}: another service`,
       ...named(operation, here(`key/${KeyId}`).replace(':kms:', ':s3:')),
-      type: 'InvalidArnException',
+      ...malformed(operation),
     },
-    { name: `${operation}: no ARN`, ...named(operation, 'arn:aws:kms'), type: 'InvalidArnException' },
+    { name: `${operation}: no ARN`, ...named(operation, 'arn:aws:kms'), ...malformed(operation) },
   ]),
 )
 
@@ -482,6 +490,8 @@ describe('what is right', () => {
     { name: 'members that no shape has', body: '{"Limit":1,"Nonsense":[1,{"a":null}],"__proto__":{"Limit":"x"}}' },
     { name: 'members that are null', body: '{"Limit":null,"Marker":null}' },
     { name: 'white space in the body', body: ' \n{ "Limit" : 1 }\t' },
+    { name: 'a body of 409,600 bytes', body: `{}${' '.repeat(409_598)}` },
+    { name: 'a body in chunks', unsignedHeaders: chunked },
     { name: 'the right payload hash', headers: { 'x-amz-content-sha256': sha256('{}') } },
     { name: 'a signed content-length', headers: { 'content-length': '2' } },
     { name: 'another content type', headers: { 'content-type': 'application/json' } },

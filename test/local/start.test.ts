@@ -121,7 +121,7 @@ it('refuses a state of a newer version', async () => {
   expect(existsSync(join(state, 'lock.json'))).toBe(false)
 })
 
-it.each(['{', '{}', 'null', ''])('refuses a state whose state.json is %j', async (text) => {
+it.each(['', '{}'])('refuses a state whose state.json is %j', async (text) => {
   const state = copyOfState()
   writeFileSync(join(state, 'state.json'), text)
   await expectSentence(

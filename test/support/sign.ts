@@ -31,6 +31,8 @@ export interface Draft {
   /** Added or replaced after signing. */
   readonly unsignedHeaders?: Headers
   readonly sentBody?: string | Uint8Array
+  /** Says in Content-Length that more is to come, and does not send it. */
+  readonly claimedBytes?: number
 }
 
 export interface Answer {
@@ -43,17 +45,18 @@ export interface Answer {
 }
 
 export async function send(endpoint: string, draft: Draft): Promise<Answer> {
-  const url = new URL(draft.path ?? '/', endpoint)
+  const url = new URL(endpoint)
   const body = bytes(draft.sentBody ?? draft.body ?? '{}')
   const headers = signedRequestHeaders(url.host, draft)
+  const length = { 'content-length': String(draft.claimedBytes ?? body.length) }
   return new Promise((resolve, reject) => {
     const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)({
       host: url.hostname,
       port: url.port,
-      // Not the URL's, which is normalised.
+      // Not through a URL, which would normalise it.
       path: draft.path ?? '/',
       method: draft.method ?? 'POST',
-      headers: { ...headers, 'content-length': String(body.length) },
+      headers: 'transfer-encoding' in headers ? headers : { ...headers, ...length },
       agent: false,
     })
     request.on('response', async (response) => {
@@ -67,10 +70,11 @@ export async function send(endpoint: string, draft: Draft): Promise<Answer> {
         text,
         json: parsed(text),
       })
+      request.destroy()
     })
-    // A server that answers before it has read everything may close on the rest: its answer is there by then.
     request.on('error', reject)
-    request.end(body)
+    if (draft.claimedBytes === undefined) request.end(body)
+    else request.write(body)
   })
 }
 

@@ -1,8 +1,13 @@
-import { applyD1Migrations, env as testEnv } from 'cloudflare:test'
+import { applyD1Migrations, createExecutionContext, env as testEnv, waitOnExecutionContext } from 'cloudflare:test'
 import { AwsClient } from 'aws4fetch'
+import { expect } from 'vitest'
 import type { Env } from '../../src/deployment.ts'
+import { keyObject } from '../../src/key/directory.ts'
+import type { NewKey } from '../../src/key/key.ts'
 import type { Call } from '../../src/model/call.ts'
+import { isRefusal } from '../../src/model/errors.ts'
 import { rootPrincipal } from '../../src/model/settings.ts'
+import worker, { testClock } from './test-worker.ts'
 
 interface TestEnv extends Env {
   readonly TEST_MIGRATIONS: Parameters<typeof applyD1Migrations>[1]
@@ -13,6 +18,7 @@ interface TestEnv extends Env {
 export const env = testEnv as unknown as TestEnv
 export const account = '111122223333'
 export const region = 'us-east-1'
+export const dayMs = 86_400_000
 
 await applyD1Migrations(env.DB, env.TEST_MIGRATIONS)
 
@@ -28,20 +34,57 @@ export function sweepCall(options: Partial<Call> = {}): Call {
   return callBy({ principal: { kind: 'service', account, arn: 'sweep.edge-kms' }, ...options })
 }
 
-/** A signed request to the Worker under test. */
-export async function signed(operation: string, input: unknown, options: { region?: string } = {}): Promise<Request> {
-  const client = new AwsClient({
-    accessKeyId: 'ROOTONE',
-    secretAccessKey: 'secret-one',
-    service: 'kms',
-    region: options.region ?? region,
-  })
-  const request = await client.sign('http://kms.test/', {
+export function newKey(keyId: string): NewKey {
+  return { keyId, spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', description: '', policy: '{}', tags: [] }
+}
+
+/** A key of the account, and a stub of its object. */
+export async function createKey(keyId: string = crypto.randomUUID()) {
+  const key = keyObject(env.KEYS, region, keyId)
+  const snapshot = await key.create(callBy(), newKey(keyId))
+  if (isRefusal(snapshot)) throw new Error(snapshot.reason)
+  return { keyId, key, snapshot, stub: env.KEYS.getByName(`${region}/${keyId}`) }
+}
+
+/** The key's row in the index; null: there is none. */
+export function indexRow(keyId: string) {
+  return env.DB.prepare('select * from keys where key_id = ?').bind(keyId).first()
+}
+
+export interface Answer {
+  readonly status: number
+  readonly body: Record<string, unknown>
+}
+
+/** One signed request through the Worker's door, and all that it left running. */
+export async function request(operation: string, input: unknown, overEnv: Env = env): Promise<Answer> {
+  const ctx = createExecutionContext()
+  const response = await worker.fetch?.((await signed(operation, input)) as never, overEnv, ctx)
+  await waitOnExecutionContext(ctx)
+  const text = (await response?.text()) ?? ''
+  return { status: response?.status ?? 0, body: text === '' ? {} : JSON.parse(text) }
+}
+
+/** As `request`, for what has to succeed. */
+export async function succeed(operation: string, input: unknown, overEnv: Env = env): Promise<Record<string, unknown>> {
+  const { status, body } = await request(operation, input, overEnv)
+  expect(body).not.toHaveProperty('__type')
+  expect(status).toBe(200)
+  return body
+}
+
+export async function signed(operation: string, input: unknown): Promise<Request> {
+  const client = new AwsClient({ accessKeyId: 'ROOTONE', secretAccessKey: 'secret-one', service: 'kms', region })
+  const signing = await client.sign('http://kms.test/', {
     method: 'POST',
-    headers: { 'x-amz-target': `TrentService.${operation}`, 'content-type': 'application/x-amz-json-1.1' },
+    headers: {
+      'x-amz-date': new Date(Date.now() + testClock.wallMs).toISOString().replace(/[-:]|\.\d+/g, ''),
+      'x-amz-target': `TrentService.${operation}`,
+      'content-type': 'application/x-amz-json-1.1',
+    },
     body: JSON.stringify(input),
   })
   // On the wire a client adds it; here nothing else would.
-  request.headers.set('host', 'kms.test')
-  return request
+  signing.headers.set('host', 'kms.test')
+  return signing
 }
