@@ -4,6 +4,7 @@ import { RootKeys } from './crypto/root-keys.ts'
 import { Health } from './http/health.ts'
 import { type Authenticate, sigv4 } from './http/sigv4.ts'
 import { KeyDirectory } from './key/directory.ts'
+import type { NowOrLater } from './model/now-or-later.ts'
 import { parseRootCredentials, parseSettings } from './model/settings.ts'
 import { AliasDirectory } from './operations/alias-directory.ts'
 import type { KeyObject } from './worker.ts'
@@ -33,11 +34,11 @@ export interface Deployment {
   provenNextAt: number
 }
 
-const deployments = new WeakMap<object, Deployment | Promise<Deployment | string>>()
+const deployments = new WeakMap<object, NowOrLater<Deployment | string>>()
 const proofRetryMs = 1_000
 
 /** This isolate's deployment, made once; a string says what is wrong with its configuration. Awaits nothing once made. */
-export function deploymentOf(env: Env): Deployment | Promise<Deployment | string> {
+export function deploymentOf(env: Env): NowOrLater<Deployment | string> {
   const known = deployments.get(env)
   if (known !== undefined) return known
   const assembling = assemble(env)
@@ -91,7 +92,7 @@ export async function prove(env: Env, deployment: Deployment): Promise<string | 
   try {
     const wrong = await wrongRootKey(deployment.database, deployment.roots)
     if (wrong === null) deployment.isProven = true
-    else deployments.set(env, Promise.resolve(wrong))
+    else deployments.set(env, wrong)
     return wrong
   } catch (failure) {
     console.warn(`The root keys cannot be proven yet: ${failure}`)

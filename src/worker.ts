@@ -5,6 +5,7 @@ import { createApp, type Doors } from './http/app.ts'
 import type { Authenticate } from './http/sigv4.ts'
 import { sweep } from './jobs/sweep.ts'
 import { type KeyObjectParts, keyObjectClass } from './key/key-object.ts'
+import { after } from './model/now-or-later.ts'
 import { invoke } from './operations/invoke.ts'
 
 /** Where another composition may differ: the local server and the tests. */
@@ -30,11 +31,9 @@ export const KeyObject = keyObjectClass<Env>(keyObjectParts)
 export type KeyObject = InstanceType<typeof KeyObject>
 
 export function createWorker(seams: Seams): ExportedHandler<Env> {
-  const app = createApp<Env>((env, ctx) => {
-    const deployment = deploymentOf(env)
-    const open = (made: Deployment | string) => (typeof made === 'string' ? made : doors(made, env, ctx, seams))
-    return deployment instanceof Promise ? deployment.then(open) : open(deployment)
-  })
+  const app = createApp<Env>((env, ctx) =>
+    after(deploymentOf(env), (made) => (typeof made === 'string' ? made : doors(made, env, ctx, seams))),
+  )
   return {
     fetch: app.fetch,
     async scheduled(_event, env) {

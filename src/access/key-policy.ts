@@ -3,16 +3,21 @@ import { utf8 } from '../model/bytes.ts'
 import { type Refusal, refuse } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 
-/** The policy AWS KMS attaches where none is given, to the letter that GetKeyPolicy shows. */
+/** The policy that AWS KMS attaches where none is given, in the form in which its GetKeyPolicy shows it. */
 export function defaultKeyPolicy(account: string): string {
-  const statement = {
-    Sid: 'Enable IAM User Permissions',
-    Effect: 'Allow',
-    Principal: { AWS: rootArn(account) },
-    Action: 'kms:*',
-    Resource: '*',
-  }
-  return JSON.stringify({ Version: '2012-10-17', Id: 'key-default-1', Statement: [statement] }, null, 2)
+  return `{
+  "Version" : "2012-10-17",
+  "Id" : "key-default-1",
+  "Statement" : [ {
+    "Sid" : "Enable IAM User Permissions",
+    "Effect" : "Allow",
+    "Principal" : {
+      "AWS" : "${rootArn(account)}"
+    },
+    "Action" : "kms:*",
+    "Resource" : "*"
+  } ]
+}`
 }
 
 type PolicyRefusal = Refusal<

@@ -72,7 +72,7 @@ export async function encrypt(
   const blob = new Uint8Array(headerBytes + plaintext.length + tagBytes)
   blob.set(version.headerPrefix)
   const salt = crypto.getRandomValues(blob.subarray(saltAt, commitmentAt))
-  const derived = await deriveMessage(version, salt, context)
+  const derived = new Uint8Array(await deriveMessage(version, salt, context))
   blob.set(derived.subarray(32), commitmentAt)
   const key = await crypto.subtle.importKey('raw', derived.subarray(0, 32), 'AES-GCM', false, ['encrypt'])
   const additionalData = blob.subarray(0, headerBytes)
@@ -87,7 +87,7 @@ export async function decrypt(
   blob: Uint8Array<ArrayBuffer>,
   context: EncryptionContext | undefined,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  const derived = await deriveMessage(version, blob.subarray(saltAt, commitmentAt), context)
+  const derived = new Uint8Array(await deriveMessage(version, blob.subarray(saltAt, commitmentAt), context))
   const isCommitted = crypto.subtle.timingSafeEqual(derived.subarray(32), blob.subarray(commitmentAt, headerBytes))
   if (!isCommitted) return null
   const key = await crypto.subtle.importKey('raw', derived.subarray(0, 32), 'AES-GCM', false, ['decrypt'])
@@ -101,13 +101,12 @@ export async function decrypt(
 }
 
 /** Message key 32 ‖ commitment 32. The context enters here, and so reaches both. */
-async function deriveMessage(
+function deriveMessage(
   { material, infoPrefix }: OpenMaterial,
   salt: Uint8Array<ArrayBuffer>,
   context: EncryptionContext | undefined,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const info = withCanonicalContext(infoPrefix, context)
-  return new Uint8Array(await crypto.subtle.deriveBits(hkdf(salt, info), material, 512))
+): Promise<ArrayBuffer> {
+  return crypto.subtle.deriveBits(hkdf(salt, withCanonicalContext(infoPrefix, context)), material, 512)
 }
 
 function hkdf(salt: Uint8Array<ArrayBuffer>, info: Uint8Array<ArrayBuffer>) {

@@ -24,7 +24,7 @@ export async function makeMarker(roots: RootKeys, scope: MarkerScope, place: str
   view.setBigUint64(4, BigInt(wallTime + markerLifeMs))
   const body = concat([head, utf8(place)])
   const mac = await crypto.subtle.sign('HMAC', await markerKey(roots, roots.current, scope), bound(scope, body))
-  return concat([body, new Uint8Array(mac)]).toBase64({ alphabet: 'base64url', omitPadding: true })
+  return toBase64Url(concat([body, new Uint8Array(mac)]))
 }
 
 /** Null: not a marker of ours, not for this query, or expired. */
@@ -48,9 +48,15 @@ function bound({ query }: MarkerScope, body: Uint8Array): Uint8Array<ArrayBuffer
   return lengthPrefixed([...query.map(utf8), body])
 }
 
+function toBase64Url(bytes: Uint8Array): string {
+  return bytes.toBase64({ alphabet: 'base64url', omitPadding: true })
+}
+
+/** Null for anything but what `toBase64Url` writes. */
 function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | null {
   try {
-    return Uint8Array.fromBase64(text, { alphabet: 'base64url' })
+    const bytes = Uint8Array.fromBase64(text, { alphabet: 'base64url' })
+    return toBase64Url(bytes) === text ? bytes : null
   } catch {
     return null
   }

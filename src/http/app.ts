@@ -1,5 +1,6 @@
 import { type Context, Hono } from 'hono'
 import { refuse } from '../model/errors.ts'
+import { after, type NowOrLater } from '../model/now-or-later.ts'
 import { type Door, refusal, serve } from './aws-json.ts'
 import type { Readiness } from './health.ts'
 
@@ -10,15 +11,16 @@ export interface Doors {
 }
 
 /** A string is the sentence that says what is wrong with this deployment's own configuration. */
-export type OpenDoors<Env> = (env: Env, ctx: ExecutionContext) => Promise<Doors | string> | Doors | string
+export type OpenDoors<Env> = (env: Env, ctx: ExecutionContext) => NowOrLater<Doors | string>
 
 export function createApp<Env extends object>(open: OpenDoors<Env>) {
   const app = new Hono<{ Bindings: Env }>()
 
-  app.post('/', async (c) => {
-    const doors = await openedDoors(c, open)
-    return typeof doors === 'string' ? misconfigured(doors) : serve(c.req.raw, doors.door)
-  })
+  app.post('/', (c) =>
+    after(openedDoors(c, open), (doors) =>
+      typeof doors === 'string' ? misconfigured(doors) : serve(c.req.raw, doors.door),
+    ),
+  )
 
   app.get('/health/live', (c) => c.json({ live: true }))
 

@@ -22,7 +22,8 @@ const targetPrefix = 'TrentService.'
 export async function serve(request: Request, door: Door): Promise<Response> {
   const requestId = crypto.randomUUID()
   try {
-    const answer = await answerTo(request, requestId, door)
+    const body = await readBody(request)
+    const answer = body === null ? tooLarge() : await answerTo(received(request, body), requestId, door)
     return isRefusal(answer) ? refusal(answer, requestId) : success(answer, requestId)
   } catch (failure) {
     console.error(JSON.stringify({ requestId, bug: describe(failure) }))
@@ -40,19 +41,19 @@ export function refusal(
   return new Response(body, { status, headers: headersOf(requestId) })
 }
 
-async function answerTo(request: Request, requestId: string, door: Door) {
-  const body = await readBody(request)
-  if (body === null) {
-    return refuse('RequestEntityTooLargeException', `A request is at most ${limits.requestBytesMax} bytes.`)
-  }
+async function answerTo(request: ReceivedRequest, requestId: string, door: Door) {
   const { wallTime, time } = door.clock()
-  const caller = await door.authenticate(received(request, body), wallTime)
+  const caller = await door.authenticate(request, wallTime)
   if (isRefusal(caller)) return caller
   const target = request.headers.get('x-amz-target') ?? ''
   if (!target.startsWith(targetPrefix)) return refuse('UnknownOperationException', null, 'no X-Amz-Target of KMS')
-  const input = parseBody(body)
+  const input = parseBody(request.body)
   if (isRefusal(input)) return input
   return door.invoke(target.slice(targetPrefix.length), input, { requestId, wallTime, time, ...caller })
+}
+
+function tooLarge() {
+  return refuse('RequestEntityTooLargeException', `A request is at most ${limits.requestBytesMax} bytes.`)
 }
 
 function received(request: Request, body: Uint8Array<ArrayBuffer>): ReceivedRequest {
@@ -65,12 +66,16 @@ function received(request: Request, body: Uint8Array<ArrayBuffer>): ReceivedRequ
 }
 
 /** Null: more than is ever read. */
-async function readBody(request: Request): Promise<Uint8Array<ArrayBuffer> | null> {
+function readBody(request: Request): Promise<Uint8Array<ArrayBuffer> | null> {
   const length = request.headers.get('content-length')
-  if (length !== null) {
-    if (Number(length) > limits.requestBytesMax) return null
-    return new Uint8Array(await request.arrayBuffer())
-  }
+  if (length === null) return readStream(request)
+  return Number(length) > limits.requestBytesMax
+    ? Promise.resolve(null)
+    : request.arrayBuffer().then((buffer) => new Uint8Array(buffer))
+}
+
+/** A body that does not say how long it is. */
+async function readStream(request: Request): Promise<Uint8Array<ArrayBuffer> | null> {
   const whole = new Uint8Array(limits.requestBytesMax)
   let at = 0
   for await (const chunk of request.body ?? []) {

@@ -46,6 +46,8 @@ interface Authorization {
 const algorithm = 'AWS4-HMAC-SHA256'
 const signingKeysMax = 1_000
 const hmacSha256 = { name: 'HMAC', hash: 'SHA-256' } as const
+/** RFC 9110's token, in lower case. */
+const headerName = /^[a-z0-9!#$%&'*+.^_`|~-]+$/
 const wrongSignature =
   'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.'
 
@@ -87,7 +89,8 @@ export function sigv4({ service, isRegion, findCredential }: Sigv4Settings): Aut
 
     const credential = findCredential(accessKeyId)
     // An unknown access key costs what a known one does.
-    const key = await signingKeys.find(accessKeyId, credential?.secretAccessKey ?? '', date, region, service)
+    const secret = credential?.secretAccessKey ?? ''
+    const key = signingKeys.held(accessKeyId, secret, scope) ?? (await signingKeys.make(accessKeyId, secret, scope))
     const signature = fromHex(authorization.signature) ?? new Uint8Array(0)
     const isSigned = await crypto.subtle.verify('HMAC', key, signature, scratchUtf8(stringToSign))
     if (credential === null || headers.has('x-amz-security-token')) {
@@ -103,34 +106,31 @@ export function sigv4({ service, isRegion, findCredential }: Sigv4Settings): Aut
   }
 }
 
-/** The key that signs for one access key on one day in one Region, derived as SigV4 has it. */
-export async function deriveSigningKey(
-  secret: string,
-  date: string,
-  region: string,
-  service: string,
-): Promise<CryptoKey> {
+/** The key that signs for one access key in one scope, `date/region/service/aws4_request`, derived as SigV4 has it. */
+async function deriveSigningKey(secret: string, scope: string): Promise<CryptoKey> {
   let key = utf8(`AWS4${secret}`)
-  for (const part of [date, region, service, 'aws4_request']) {
+  for (const part of scope.split('/')) {
     const hmacKey = await crypto.subtle.importKey('raw', key, hmacSha256, false, ['sign'])
     key = new Uint8Array(await crypto.subtle.sign('HMAC', hmacKey, utf8(part)))
   }
-  return crypto.subtle.importKey('raw', key, hmacSha256, false, ['sign', 'verify'])
+  return crypto.subtle.importKey('raw', key, hmacSha256, false, ['verify'])
 }
 
 /** The days' signing keys of this isolate: what is remembered of a secret access key. */
 class SigningKeys {
   readonly #keys = new Map<string, { secret: string; key: CryptoKey }>()
 
-  async find(accessKeyId: string, secret: string, date: string, region: string, service: string): Promise<CryptoKey> {
-    const name = `${accessKeyId}/${date}/${region}/${service}`
-    const held = this.#keys.get(name)
-    if (held !== undefined && held.secret === secret) return held.key
-    const key = await deriveSigningKey(secret, date, region, service)
+  held(accessKeyId: string, secret: string, scope: string): CryptoKey | undefined {
+    const held = this.#keys.get(`${accessKeyId}/${scope}`)
+    return held?.secret === secret ? held.key : undefined
+  }
+
+  async make(accessKeyId: string, secret: string, scope: string): Promise<CryptoKey> {
+    const key = await deriveSigningKey(secret, scope)
     // An unknown access key is never remembered: anybody can name any number of them.
     if (secret === '') return key
     if (this.#keys.size >= signingKeysMax) this.#keys.delete(this.#keys.keys().next().value as string)
-    this.#keys.set(name, { secret, key })
+    this.#keys.set(`${accessKeyId}/${scope}`, { secret, key })
     return key
   }
 }
@@ -181,7 +181,9 @@ function headersRefusal(headers: Headers, signed: readonly string[]): Refusal | 
       return incomplete('SignedHeaders must be sorted and without repeats.')
     }
   }
-  if (signed.some((name) => /[A-Z]/.test(name))) return incomplete('SignedHeaders must be lower-case.')
+  if (!signed.every((name) => headerName.test(name))) {
+    return incomplete('SignedHeaders must be names of headers in lower case.')
+  }
   if (!signed.includes('host')) {
     return refuse(
       'InvalidSignatureException',

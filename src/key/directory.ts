@@ -5,6 +5,7 @@ import type { SealedVersion } from '../crypto/symmetric.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { FreshCache } from '../model/fresh-cache.ts'
+import type { NowOrLater } from '../model/now-or-later.ts'
 import { locationHint } from '../model/regions.ts'
 import type { Key, KeyRecord, KeySnapshot } from './key.ts'
 
@@ -50,7 +51,7 @@ export class KeyDirectory {
     call: Call,
     keyId: string,
     waitUntil: (promise: Promise<unknown>) => void,
-  ): OpenKey | Refusal | Promise<OpenKey | Refusal> {
+  ): NowOrLater<OpenKey | Refusal> {
     const load = async () => {
       const snapshot = await askTwice(() => keyObject(namespace, call.region, keyId).snapshot(call))
       return isRefusal(snapshot) ? snapshot : this.#open(snapshot)

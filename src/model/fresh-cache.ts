@@ -1,4 +1,5 @@
 import { isRefusal, type Refusal } from './errors.ts'
+import type { NowOrLater } from './now-or-later.ts'
 
 interface FreshCacheOptions<Value> {
   /** A value older than this is not used; past half of it, it is refreshed while it still answers. 0: never cached. */
@@ -33,12 +34,7 @@ export class FreshCache<Value> {
   }
 
   /** A plain value while it is fresh: the steady state awaits nothing. */
-  get(
-    name: string,
-    wallTime: number,
-    load: Load<Value>,
-    waitUntil: WaitUntil,
-  ): Value | Refusal | Promise<Value | Refusal> {
+  get(name: string, wallTime: number, load: Load<Value>, waitUntil: WaitUntil): NowOrLater<Value | Refusal> {
     const { freshMs } = this.#options
     if (freshMs === 0) return load()
     const entry = this.#entries.get(name)

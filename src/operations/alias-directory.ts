@@ -3,6 +3,7 @@ import type { Database } from '../catalog/database.ts'
 import { aliasArn } from '../model/arn.ts'
 import { type Refusal, refuse } from '../model/errors.ts'
 import { FreshCache } from '../model/fresh-cache.ts'
+import type { NowOrLater } from '../model/now-or-later.ts'
 
 const aliasesHeldMax = 10_000
 
@@ -25,7 +26,7 @@ export class AliasDirectory {
     alias: AliasName,
     wallTime: number,
     waitUntil: (promise: Promise<unknown>) => void,
-  ): string | Refusal | Promise<string | Refusal> {
+  ): NowOrLater<string | Refusal> {
     const load = async () => (await findAlias(database, alias))?.targetKeyId ?? aliasNotFound(alias)
     return this.#cache.get(cacheName(alias), wallTime, load, waitUntil)
   }

@@ -1,6 +1,6 @@
 import { isRefusal, refuse } from '../model/errors.ts'
 import { arnOf } from './key-metadata.ts'
-import { keyOfCiphertext } from './needs.ts'
+import { isCiphertextIgnored, keyOfCiphertext } from './needs.ts'
 import { need, operation } from './operation.ts'
 import { optional, shape } from './shapes.ts'
 import {
@@ -13,7 +13,7 @@ import {
   NullableBooleanType,
   RecipientInfo,
 } from './types.ts'
-import { dryRunSucceeded, isCiphertextIgnored, openCiphertext, recipientRefusal, useRefusal } from './use.ts'
+import { dryRunSucceeded, openCiphertext, recipientRefusal, useRefusal } from './use.ts'
 
 export const Decrypt = operation({
   input: shape({
@@ -44,7 +44,8 @@ export const Decrypt = operation({
   ],
   async handle(input, call, { from }, services) {
     const { record } = from.key
-    const refusal = recipientRefusal(input.Recipient) ?? useRefusal(record, 'Decrypt', input.EncryptionAlgorithm)
+    const use = { algorithm: input.EncryptionAlgorithm, grantTokens: input.GrantTokens }
+    const refusal = recipientRefusal(input.Recipient) ?? useRefusal(record, 'Decrypt', use)
     if (refusal !== null) return refusal
     if (isCiphertextIgnored(input)) return dryRunSucceeded()
     const { CiphertextBlob, EncryptionContext, DryRun } = input

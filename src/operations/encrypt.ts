@@ -31,8 +31,9 @@ export const Encrypt = operation({
     'KMSInvalidStateException',
     'NotFoundException',
   ],
-  async handle({ Plaintext, EncryptionContext, EncryptionAlgorithm, DryRun }, _call, { key }) {
-    const refusal = useRefusal(key.record, 'Encrypt', EncryptionAlgorithm)
+  async handle({ Plaintext, EncryptionContext, EncryptionAlgorithm, GrantTokens, DryRun }, _call, { key }) {
+    const use = { algorithm: EncryptionAlgorithm, grantTokens: GrantTokens }
+    const refusal = useRefusal(key.record, 'Encrypt', use)
     if (refusal !== null) return refusal
     if (DryRun) return dryRunSucceeded()
     const CiphertextBlob = await encrypt(key.current, Plaintext, EncryptionContext)

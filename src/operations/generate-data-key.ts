@@ -63,18 +63,19 @@ interface DataKeyInput {
   readonly NumberOfBytes?: number
   readonly KeySpec?: keyof typeof bytesOf
   readonly EncryptionContext?: EncryptionContext
+  readonly GrantTokens?: readonly string[]
   readonly DryRun?: boolean
 }
 
 async function generate(
-  { NumberOfBytes, KeySpec, EncryptionContext, DryRun }: DataKeyInput,
+  { NumberOfBytes, KeySpec, EncryptionContext, GrantTokens, DryRun }: DataKeyInput,
   key: OpenKey,
   operationName: 'GenerateDataKey' | 'GenerateDataKeyWithoutPlaintext',
 ) {
   if ((NumberOfBytes === undefined) === (KeySpec === undefined)) {
     return refuse('ValidationException', 'Please specify either number of bytes or key spec.')
   }
-  const refusal = useRefusal(key.record, operationName, undefined)
+  const refusal = useRefusal(key.record, operationName, { grantTokens: GrantTokens })
   if (refusal !== null) return refusal
   if (DryRun) return dryRunSucceeded()
   const Plaintext = randomBytes(KeySpec === undefined ? (NumberOfBytes as number) : bytesOf[KeySpec])

@@ -1,6 +1,6 @@
 import { isRetryable } from '../key/directory.ts'
 import type { Call } from '../model/call.ts'
-import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
+import { type ExceptionName, isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { isOperationName, operations } from './index.ts'
 import type { Output, Services } from './operation.ts'
 
@@ -21,8 +21,9 @@ export async function invoke(name: string, raw: unknown, call: Call, services: S
   try {
     const found: Record<string, unknown> = {}
     for (const [need, { action, on }] of Object.entries(row.needs)) {
-      const finding = await on(input, call, services, action)
-      if (isRefusal(finding)) return finding
+      const looking = on(input, call, services, action)
+      const finding = looking instanceof Promise ? await looking : looking
+      if (isRefusal(finding)) return asListed(finding, row.errors)
       found[need] = finding
     }
     return await row.handle(input, call, found, services)
@@ -31,4 +32,10 @@ export async function invoke(name: string, raw: unknown, call: Call, services: S
     const text = 'The system timed out while trying to fulfill the request. You can retry the request.'
     return refuse('DependencyTimeoutException', text, `${failure}`)
   }
+}
+
+/** Not every operation lists InvalidArnException: to the others a malformed ARN is a key that is not there. */
+function asListed(refusal: Refusal, errors: readonly ExceptionName[]): Refusal {
+  const isListed = refusal.refused !== 'InvalidArnException' || errors.includes('InvalidArnException')
+  return isListed ? refusal : refuse('NotFoundException', refusal.message, refusal.reason)
 }

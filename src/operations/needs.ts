@@ -5,14 +5,15 @@ import type { Key } from '../key/key.ts'
 import { keyArn, parseKeyName } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
+import { after, type NowOrLater } from '../model/now-or-later.ts'
 import type { Finder, Services } from './operation.ts'
 
 /** A key in this isolate, for cryptography: named by id, ARN, alias or alias ARN, and authorised here. */
 export function keyNamed<const Name extends string>(member: Name): Finder<{ readonly [M in Name]: string }, OpenKey> {
-  return async (input, call, services, action) => {
-    const keyId = await keyIdOf(input[member], 'orAlias', call, services, action)
-    return isRefusal(keyId) ? keyId : openKey(keyId, call, services, action)
-  }
+  return (input, call, services, action) =>
+    after(keyIdOf(input[member], 'orAlias', call, services, action), (keyId) =>
+      isRefusal(keyId) ? keyId : openKey(keyId, call, services, action),
+    )
 }
 
 /** Which names a member takes: keys' only; aliases too; keys' only, being what an alias is to point at. */
@@ -53,17 +54,28 @@ interface CiphertextMembers<Blob extends string, Name extends string, Algorithm 
 }
 type CiphertextInput<Blob extends string, Text extends string> = {
   readonly [M in Blob]?: Uint8Array<ArrayBuffer>
-} & { readonly [M in Text]?: string }
+} & { readonly [M in Text]?: string } & DryRunInput
+
+interface DryRunInput {
+  readonly DryRun?: boolean
+  readonly DryRunModifiers?: readonly string[]
+}
+
+/** A dry run that asks about permissions alone: the ciphertext is not looked at, and need not be there. */
+export function isCiphertextIgnored({ DryRun, DryRunModifiers = [] }: DryRunInput): boolean {
+  return DryRun === true && DryRunModifiers.includes('IGNORE_CIPHERTEXT')
+}
 
 /**
  * The key that made a ciphertext. In this order: a header that cannot be read, a named key that is not the header's,
- * a key that is not here or not the caller's. Without a blob (a dry run that ignores it) the named key is meant.
+ * a key that is not here or not the caller's. Where the ciphertext is ignored the named key is meant.
  */
 export function keyOfCiphertext<const Blob extends string, const Name extends string, const Algorithm extends string>(
   members: CiphertextMembers<Blob, Name, Algorithm>,
 ): Finder<CiphertextInput<Blob, Name | Algorithm>, Decryptable> {
   return async (input, call, services, action) => {
-    const blob = input[members.blob] as Uint8Array<ArrayBuffer> | undefined
+    const given = input[members.blob] as Uint8Array<ArrayBuffer> | undefined
+    const blob = isCiphertextIgnored(input) ? undefined : given
     const name = input[members.key] as string | undefined
     const algorithm = input[members.algorithm] as string | undefined
     const isSymmetric = algorithm === undefined || algorithm === 'SYMMETRIC_DEFAULT'
@@ -85,7 +97,7 @@ export function keyOfCiphertext<const Blob extends string, const Name extends st
 
 /** Nothing in particular: the permission is on the account itself. */
 export function wholeAccount(): Finder<unknown, null> {
-  return async () => null
+  return () => null
 }
 
 function incorrectKey(): Refusal<'IncorrectKeyException'> {
@@ -100,12 +112,13 @@ function noSuchCiphertextKey(reason: string): Refusal<'AccessDeniedException'> {
   return refuse('AccessDeniedException', text, reason)
 }
 
-async function openKey(keyId: string, call: Call, services: Services, action: string): Promise<OpenKey | Refusal> {
-  const key = await services.keys.find(services.namespace, call, keyId, services.waitUntil)
-  if (isRefusal(key)) return key
-  // The directory is shared by all accounts, and a bare id means the caller's own.
-  if (key.record.account !== call.principal.account) return keyNotFound(call, keyId)
-  return authorize(call, action, key.record) ?? key
+function openKey(keyId: string, call: Call, services: Services, action: string): NowOrLater<OpenKey | Refusal> {
+  return after(services.keys.find(services.namespace, call, keyId, services.waitUntil), (key) => {
+    if (isRefusal(key)) return key
+    // The directory is shared by all accounts, and a bare id means the caller's own.
+    if (key.record.account !== call.principal.account) return keyNotFound(call, keyId)
+    return authorize(call, action, key.record) ?? key
+  })
 }
 
 function keyNotFound({ region, principal }: Call, keyId: string): Refusal<'NotFoundException'> {
@@ -113,21 +126,19 @@ function keyNotFound({ region, principal }: Call, keyId: string): Refusal<'NotFo
 }
 
 /** The id that a name stands for in the caller's account and Region. It says nothing about whether the key is there. */
-async function keyIdOf(
+function keyIdOf(
   text: string,
   names: NamesTaken,
   call: Call,
   services: Services,
   action: string,
-): Promise<string | Refusal> {
+): NowOrLater<string | Refusal> {
   const name = parseKeyName(text)
   const isAlias = name?.form === 'alias' || name?.form === 'aliasArn'
   if (isAlias && names === 'noAliases') return refuse('ValidationException', 'Aliases must refer to keys. Not aliases')
   if (name === null || (isAlias && names === 'keysOnly')) {
-    const isArn = text.startsWith('arn:')
-    // Only the operations that take no alias list InvalidArnException.
-    if (isArn && names === 'keysOnly') return refuse('InvalidArnException', `Invalid arn '${text}'`)
-    return refuse('NotFoundException', isArn ? `Invalid arn '${text}'` : `Invalid keyId '${text}'`)
+    if (text.startsWith('arn:')) return refuse('InvalidArnException', `Invalid arn '${text}'`)
+    return refuse('NotFoundException', `Invalid keyId '${text}'`)
   }
   const { account } = call.principal
   if (name.form === 'keyArn' || name.form === 'aliasArn') {

@@ -3,6 +3,7 @@ import type { RootKeys } from '../crypto/root-keys.ts'
 import type { KeyDirectory, KeyNamespace } from '../key/directory.ts'
 import type { Call } from '../model/call.ts'
 import type { CommonException, ExceptionName, Refusal } from '../model/errors.ts'
+import type { NowOrLater } from '../model/now-or-later.ts'
 import type { AliasDirectory } from './alias-directory.ts'
 import type { Shape } from './shapes.ts'
 
@@ -22,7 +23,7 @@ export type Finder<Input, Found> = (
   call: Call,
   services: Services,
   action: string,
-) => Promise<Found | Refusal>
+) => NowOrLater<Found | Refusal>
 
 /** One permission an operation needs, and on what. */
 export interface Need<Input, Found> {

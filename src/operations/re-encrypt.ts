@@ -1,7 +1,7 @@
 import { encrypt } from '../crypto/ciphertext.ts'
 import { isRefusal, refuse } from '../model/errors.ts'
 import { arnOf } from './key-metadata.ts'
-import { keyNamed, keyOfCiphertext } from './needs.ts'
+import { isCiphertextIgnored, keyNamed, keyOfCiphertext } from './needs.ts'
 import { need, operation } from './operation.ts'
 import { optional, required, shape } from './shapes.ts'
 import {
@@ -13,7 +13,7 @@ import {
   KeyIdType,
   NullableBooleanType,
 } from './types.ts'
-import { dryRunSucceeded, isCiphertextIgnored, openCiphertext, useRefusal } from './use.ts'
+import { dryRunSucceeded, openCiphertext, useRefusal } from './use.ts'
 
 export const ReEncrypt = operation({
   input: shape({
@@ -47,8 +47,11 @@ export const ReEncrypt = operation({
   ],
   async handle(input, call, { from, to }, services) {
     const refusal =
-      useRefusal(from.key.record, 'ReEncrypt', input.SourceEncryptionAlgorithm) ??
-      useRefusal(to.record, 'ReEncrypt', input.DestinationEncryptionAlgorithm)
+      useRefusal(from.key.record, 'ReEncrypt', { algorithm: input.SourceEncryptionAlgorithm }) ??
+      useRefusal(to.record, 'ReEncrypt', {
+        algorithm: input.DestinationEncryptionAlgorithm,
+        grantTokens: input.GrantTokens,
+      })
     if (refusal !== null) return refusal
     if (isCiphertextIgnored(input)) return dryRunSucceeded()
     if (input.CiphertextBlob === undefined) return refuse('ValidationException', 'CiphertextBlob is required.')

@@ -154,12 +154,13 @@ export function list<Value>(
     name,
     decode(raw, at, faults) {
       if (!Array.isArray(raw)) return mistyped(raw, 'List', faults)
-      if (raw.length > max) broken(faults, at, `[${raw.join(', ')}]`, `have length less than or equal to ${max}`)
       const values: Value[] = []
       for (const [index, element] of raw.entries()) {
         const value = decodeNested(of, element, `${at}.${index + 1}.member`, faults)
         if (value !== undefined) values.push(value)
       }
+      // Only now are the elements known to be what can be shown.
+      if (raw.length > max) broken(faults, at, `[${values.join(', ')}]`, `have length less than or equal to ${max}`)
       return values
     },
   }

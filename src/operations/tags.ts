@@ -1,4 +1,5 @@
 import type { Tag } from '../key/key.ts'
+import { compareUtf8 } from '../model/bytes.ts'
 import { isRefusal, refuse } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 import { changed, nothing } from './change.ts'
@@ -45,7 +46,7 @@ export const ListResourceTags = operation({
     const tags = await page(input, call, services, {
       query: ['ListResourceTags', record.keyId],
       limitDefault: 50,
-      fetch: async (place, count) => record.tags.filter(({ tagKey }) => tagKey > place).slice(0, count),
+      fetch: async (place, count) => record.tags.filter(({ tagKey }) => compareUtf8(tagKey, place) > 0).slice(0, count),
       placeOf: ({ tagKey }) => tagKey,
     })
     if (isRefusal(tags)) return tags

@@ -10,10 +10,17 @@ import type { Services } from './operation.ts'
 
 type CryptoOperation = 'Decrypt' | 'Encrypt' | 'GenerateDataKey' | 'GenerateDataKeyWithoutPlaintext' | 'ReEncrypt'
 
+interface Use {
+  readonly algorithm?: string | undefined
+  readonly grantTokens?: readonly string[] | undefined
+}
+
 /** Null: the key may do this now, with this algorithm. */
-export function useRefusal(record: KeyRecord, operation: CryptoOperation, algorithm: string | undefined) {
+export function useRefusal(record: KeyRecord, operation: CryptoOperation, { algorithm, grantTokens = [] }: Use) {
   const refusal = stateRefusal(record, operation)
   if (refusal !== null) return refusal
+  // There are no grants yet, so nobody was ever given a token.
+  if (grantTokens.length > 0) return refuse('InvalidGrantTokenException', 'The grant token is not valid.')
   const { encryptionAlgorithms } = keySpecRow(record.spec)
   if (algorithm === undefined || encryptionAlgorithms.includes(algorithm as EncryptionAlgorithm)) return null
   return refuse('InvalidKeyUsageException', `Algorithm ${algorithm} is incompatible with key spec ${record.spec}.`)
@@ -28,11 +35,6 @@ export function dryRunSucceeded() {
 export function recipientRefusal(recipient: unknown) {
   if (recipient === undefined) return null
   return refuse('UnsupportedOperationException', 'Recipient is not supported: attested enclaves are not served.')
-}
-
-/** What a dry run that ignores the ciphertext opens: nothing. */
-export function isCiphertextIgnored(input: { DryRun?: boolean; DryRunModifiers?: readonly string[] }): boolean {
-  return input.DryRun === true && (input.DryRunModifiers ?? []).includes('IGNORE_CIPHERTEXT')
 }
 
 interface Opened {

@@ -190,7 +190,7 @@ describe('another account', () => {
 })
 
 describe('UpdateKeyDescription', () => {
-  it.each(['new', '', 'é\u2028"\\', 'd'.repeat(8192)])('to %j', async (Description) => {
+  it.each(['new', '', 'é\u2028"\\', 'a\0b', 'd'.repeat(8192)])('to %j', async (Description) => {
     const { id } = await created({ Description: 'old' })
     await client.send(new UpdateKeyDescriptionCommand({ KeyId: id, Description }))
     expect((await described(id))?.Description).toBe(Description)

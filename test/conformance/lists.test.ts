@@ -103,8 +103,7 @@ describe.each(lists)('$name', (list) => {
     const flipped = (at: number) => marker.slice(0, at) + (marker[at] === 'A' ? 'B' : 'A') + marker.slice(at + 1)
     const altered = Array.from({ length: 12 }, (_, at) => flipped(Math.floor((at * (marker.length - 2)) / 11)))
     const forged = ['x', '0', 'AAAA', '%%%', 'A'.repeat(80), `${marker}A`, marker.slice(0, -4), marker.slice(4)]
-    const spelledOtherwise = [` ${marker}`, `${marker} `, `${marker}=`]
-    for (const text of [...forged, ...altered, ...foreign, ...spelledOtherwise]) {
+    for (const text of [...forged, ...altered, ...foreign]) {
       expect(await refusal(text), text).toMatch(/^InvalidMarkerException: ./)
     }
     if (list.input.KeyId !== undefined) {
@@ -114,6 +113,21 @@ describe.each(lists)('$name', (list) => {
       if (kms.stranger !== null) expect(await refusal(marker, kms.stranger)).toMatch(/^InvalidMarkerException: ./)
     }
   })
+})
+
+it('tags in every script come whole in pages of one', async () => {
+  const { id } = await newKey(kms)
+  const names = ['B', 'a', 'é', '鍵', '\uFFFD', '🔑', '🔑a', 'z']
+  await kms.ask('TagResource', { KeyId: id, Tags: names.map((TagKey) => ({ TagKey, TagValue: '' })) })
+  const list = { name: '', operation: 'ListResourceTags', input: { KeyId: id }, items: 'Tags', by: 'TagKey', max: 50 }
+  expect((await pagesOf(list, 1)).flat().sort()).toEqual([...names].sort())
+})
+
+it('a marker is taken in no other spelling', async () => {
+  const { NextMarker } = (await kms.ask('ListKeys', { Limit: 2 })).json
+  for (const Marker of [` ${NextMarker}`, `${NextMarker} `, `${NextMarker}=`]) {
+    expect(refusalIn(await kms.ask('ListKeys', { Marker }))).toMatch(/^InvalidMarkerException: ./)
+  }
 })
 
 it('ListKeyPolicies refuses every marker, as it never gives one', async () => {

@@ -34,7 +34,7 @@ describe('TagResource and UntagResource', () => {
 
   it('tell keys of other case apart, and take any characters', async () => {
     const { id } = await newKey(kms)
-    const tags = { A: 'x', 'key with spaces': 'ü 鍵 🔑', constructor: '' }
+    const tags = { A: 'x', 'key with spaces': 'ü 鍵 🔑', constructor: '', 'a\0': 'b\0c' }
     const wanted = { ...tags, ['k'.repeat(128)]: 'v'.repeat(256) }
     await tag(id, wanted)
     expect(await tagsOf(id)).toEqual({ a: '1', ...wanted })

@@ -1,6 +1,8 @@
 import { CreateKeyCommand } from '@aws-sdk/client-kms'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { openKms, uuid } from '../support/conformance.ts'
+import { openKms, uses, uuid } from '../support/conformance.ts'
+import { sdkInput } from '../support/sdk.ts'
 import { type Answer, type Draft, sha256 } from '../support/sign.ts'
 
 /** Requests that are wrong before any operation looks at them, and a few odd ones that are right. */
@@ -520,4 +522,27 @@ describe('what is right', () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => kms.send({})))
     expect(new Set(answers.map(({ requestId }) => requestId)).size).toBe(10)
   })
+})
+
+it('answers any JSON at all with less than a 500', async () => {
+  const requests = fc.constantFrom(...Object.keys(uses)).chain((operation) => {
+    const members = Object.keys(sdkInput(operation)).map((name) => [name, fc.jsonValue({ noUnicodeString: false })])
+    return fc.record({
+      operation: fc.constant(operation),
+      input: fc.record(Object.fromEntries(members), { requiredKeys: [] }),
+    })
+  })
+  await fc.assert(
+    fc.asyncProperty(requests, async ({ operation, input }) => {
+      const { status, text } = await kms.ask(operation, input)
+      expect(status, `${operation}: ${text}`).toBeLessThan(500)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+it('has logged no bug, no secret and no plaintext by now', () => {
+  for (const text of ['"bug"', 'hidden-secret', 'aGlkZGVuIHBsYWludGV4dA', 'hidden plaintext']) {
+    expect(kms.output()).not.toContain(text)
+  }
 })

@@ -18,7 +18,7 @@ import {
   RotateKeyOnDemandCommand,
 } from '@aws-sdk/client-kms'
 import { expect, it } from 'vitest'
-import { kmsClient, type RunningKms, startKms, stoppedIndex, temporaryState } from '../support/server.ts'
+import { kmsClient, openIndex, type RunningKms, startKms, temporaryState } from '../support/server.ts'
 
 const rounds = process.env.SLOW ? 20 : 2
 const chains = 50
@@ -208,6 +208,28 @@ function randomNumbers(seed: number): () => number {
   }
 }
 
+it('tells the index after a kill what it could not tell before', async () => {
+  const state = temporaryState()
+  let kms = await startKms(['--state', state])
+  let client = kmsClient(kms.endpoint)
+  const index = openIndex(state)
+  // Who has the one lock on writing keeps the server from it.
+  index.exec('begin immediate')
+  const { KeyMetadata } = await client.send(new CreateKeyCommand({}))
+  await kms.killTree()
+  expect(index.prepare('select * from keys').all()).toEqual([])
+  index.exec('rollback')
+  index.close()
+
+  kms = await startKms(['--state', state])
+  client = kmsClient(kms.endpoint)
+  // The object is not touched: its alarm alone does it.
+  await expect
+    .poll(() => listedKeyIds(client), { timeout: 20_000, interval: 200 })
+    .toEqual(new Set([KeyMetadata?.KeyId]))
+  expect(await kms.stop()).toBe(0)
+})
+
 it('serves nothing of an old copy of an object until the copy is accepted', async () => {
   const state = temporaryState()
   const objects = join(state, objectsFolder)
@@ -243,7 +265,7 @@ it('serves nothing of an old copy of an object until the copy is accepted', asyn
   await expect.poll(() => isRolledBack(kms), { timeout: 10_000, interval: 200 }).toBe(true)
   expect(await kms.stop()).toBe(0)
 
-  const index = stoppedIndex(state)
+  const index = openIndex(state)
   const accepted = index.prepare('update keys set is_restore_accepted = 1 where key_id = ?').run(keyId)
   index.close()
   expect(accepted.changes).toBe(1)

@@ -16,9 +16,9 @@ import {
   freePort,
   isServed,
   kmsClient,
+  openIndex,
   project,
   startKms,
-  stoppedIndex,
   temporaryState,
 } from '../support/server.ts'
 
@@ -138,7 +138,7 @@ it('refuses a state that is a file', async () => {
 
 it('refuses a database with a migration that it does not know', async () => {
   const state = copyOfState()
-  const database = stoppedIndex(state)
+  const database = openIndex(state)
   database.exec(`insert into d1_migrations (name) values ('0099_later.sql')`)
   database.close()
   await expectSentence(

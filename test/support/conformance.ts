@@ -21,6 +21,8 @@ export interface Kms {
   client(options?: { readonly region?: string; readonly by?: Caller }): KMSClient
   /** A signed request as it goes over the wire. */
   send(draft: Draft): Promise<Answer>
+  /** What the server has printed so far; empty at KMS_ENDPOINT. */
+  output(): string
   /** As `send`, for an operation and its input. */
   ask(operation: string, input: unknown, draft?: Draft): Promise<Answer>
 }
@@ -32,16 +34,16 @@ export async function openKms(): Promise<Kms> {
   if (KMS_ENDPOINT !== undefined) {
     const account = KMS_ACCOUNT ?? '000000000000'
     const caller = { account, accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY }
-    return kmsAt(KMS_ENDPOINT, caller, null)
+    return kmsAt(KMS_ENDPOINT, caller, null, () => '')
   }
   const caller = { account: '111122223333', accessKeyId: 'FIRSTKEY', secretAccessKey: 'hidden-secret-of-the-first' }
   const stranger = { account: '444455556666', accessKeyId: 'SECONDKEY', secretAccessKey: 'hidden-secret-of-the-second' }
   const credentials = [caller, stranger].map((by) => `${by.account}:${by.accessKeyId}:${by.secretAccessKey}`)
-  const { endpoint } = await startKms(['--state', 'memory'], { env: { ROOT_CREDENTIALS: credentials.join(' ') } })
-  return kmsAt(endpoint, caller, stranger)
+  const server = await startKms(['--state', 'memory'], { env: { ROOT_CREDENTIALS: credentials.join(' ') } })
+  return kmsAt(server.endpoint, caller, stranger, server.output)
 }
 
-function kmsAt(endpoint: string, caller: Caller, stranger: Caller | null): Kms {
+function kmsAt(endpoint: string, caller: Caller, stranger: Caller | null, output: () => string): Kms {
   const { accessKeyId, secretAccessKey } = caller
   const sendHere: Kms['send'] = (draft) => send(endpoint, { accessKeyId, secretAccessKey, region, ...draft })
   return {
@@ -52,6 +54,7 @@ function kmsAt(endpoint: string, caller: Caller, stranger: Caller | null): Kms {
     client: (options = {}) =>
       kmsClient(endpoint, { region: options.region ?? region, credentials: options.by ?? caller }),
     send: sendHere,
+    output,
     ask: (operation, input, draft = {}) => sendHere({ ...draft, operation, body: JSON.stringify(input) }),
   }
 }

@@ -41,7 +41,8 @@ export class StartFailed extends Error {
   }
 }
 
-const running = new Set<number>()
+/** How to stop what this test file has started, by process group. */
+const running = new Map<number, () => Promise<unknown>>()
 const folders = new Set<string>()
 
 /** Starts the local server as a stranger does, on a free port where `args` has none. Throws `StartFailed`. */
@@ -57,7 +58,6 @@ export async function startKms(args: readonly string[], options: StartOptions = 
     detached: true,
   })
   const pid = child.pid ?? 0
-  if (pid > 0) running.add(pid)
   const printed = { stdout: '', stderr: '', all: '' }
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
@@ -66,6 +66,11 @@ export async function startKms(args: readonly string[], options: StartOptions = 
     })
   }
   const closed = once(child, 'close').then(([code]) => code as number | null)
+  const stop = async () => {
+    child.kill('SIGTERM')
+    return closed
+  }
+  if (pid > 0) running.set(pid, stop)
   const ready = (async () => {
     for (;;) {
       const [, endpoint] = /^ *Endpoint +(http:\S+)\n/m.exec(printed.stdout) ?? []
@@ -83,8 +88,7 @@ export async function startKms(args: readonly string[], options: StartOptions = 
     pid,
     output: () => printed.all,
     async stop() {
-      child.kill('SIGTERM')
-      const code = (await closed) ?? -1
+      const code = (await stop()) ?? -1
       if (!(await isServed(endpoint))) running.delete(pid)
       return code
     },
@@ -127,8 +131,8 @@ export function temporaryState(): string {
   return path
 }
 
-/** The D1 database of a state whose server has stopped. Its reader closes it. */
-export function stoppedIndex(state: string): DatabaseSync {
+/** The D1 database of a state, from outside of the server. Whoever opens it closes it. */
+export function openIndex(state: string): DatabaseSync {
   const folder = join(state, 'storage/d1/miniflare-D1DatabaseObject')
   const file = readdirSync(folder).find((name) => /^[0-9a-f]+\.sqlite$/.test(name))
   return new DatabaseSync(join(folder, file ?? 'there is none'))
@@ -166,10 +170,11 @@ function killGroup(pid: number): void {
   }
 }
 
-afterAll(() => {
-  for (const pid of running) killGroup(pid)
+afterAll(async () => {
+  await Promise.allSettled([...running.values()].map((stop) => stop()))
+  for (const pid of running.keys()) killGroup(pid)
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
 })
 process.on('exit', () => {
-  for (const pid of running) killGroup(pid)
+  for (const pid of running.keys()) killGroup(pid)
 })
