@@ -31,11 +31,11 @@ export const KeyObject = keyObjectClass<Env>(keyObjectParts)
 export type KeyObject = InstanceType<typeof KeyObject>
 
 export function createWorker(seams: Seams): ExportedHandler<Env> {
-  const app = createApp<Env>((env, ctx) =>
+  const fetch = createApp<Env>((env, ctx) =>
     after(deploymentOf(env), (made) => (typeof made === 'string' ? made : doors(made, env, ctx, seams))),
   )
   return {
-    fetch: app.fetch,
+    fetch,
     async scheduled(_event, env) {
       const report = await sweep(database(env.DB), env.KEYS, seams.clock(env))
       console.log(JSON.stringify({ sweep: report }))

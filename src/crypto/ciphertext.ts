@@ -5,6 +5,9 @@ import { type EncryptionContext, withCanonicalContext } from './encryption-conte
  * The ciphertext blob, version 1. docs/ciphertext.md is normative; the offsets below are its table.
  *   version 1 ‖ suite 1 ‖ keyId 16 ‖ versionId 16 ‖ salt 32 ‖ commitment 32 ‖ ciphertext ‖ tag 16
  */
+// Reading it from `crypto` is a call into the runtime each time.
+const { subtle } = crypto
+
 const formatVersion = 1
 const suite = 1
 const multiRegionBit = 0x80
@@ -42,7 +45,7 @@ export function versionIdOf(keyMaterialId: string): string {
 /** KeyMaterialId as KMS shows it: 64 hex digits that name this material under this key id, in every Region. */
 export async function keyMaterialIdOf(keyId: string, material: CryptoKey): Promise<string> {
   const info = concat([materialIdLabel, keyPrefix(keyId)])
-  const bits = await crypto.subtle.deriveBits(hkdf(new Uint8Array(0), info), material, 256)
+  const bits = await subtle.deriveBits(hkdf(new Uint8Array(0), info), material, 256)
   return toHex(new Uint8Array(bits))
 }
 
@@ -74,9 +77,9 @@ export async function encrypt(
   const salt = crypto.getRandomValues(blob.subarray(saltAt, commitmentAt))
   const derived = new Uint8Array(await deriveMessage(version, salt, context))
   blob.set(derived.subarray(32), commitmentAt)
-  const key = await crypto.subtle.importKey('raw', derived.subarray(0, 32), 'AES-GCM', false, ['encrypt'])
+  const key = await subtle.importKey('raw', derived.subarray(0, 32), 'AES-GCM', false, ['encrypt'])
   const additionalData = blob.subarray(0, headerBytes)
-  const body = await crypto.subtle.encrypt({ name: 'AES-GCM', iv: nonce, additionalData }, key, plaintext)
+  const body = await subtle.encrypt({ name: 'AES-GCM', iv: nonce, additionalData }, key, plaintext)
   blob.set(new Uint8Array(body), headerBytes)
   return blob
 }
@@ -88,13 +91,13 @@ export async function decrypt(
   context: EncryptionContext | undefined,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   const derived = new Uint8Array(await deriveMessage(version, blob.subarray(saltAt, commitmentAt), context))
-  const isCommitted = crypto.subtle.timingSafeEqual(derived.subarray(32), blob.subarray(commitmentAt, headerBytes))
+  const isCommitted = subtle.timingSafeEqual(derived.subarray(32), blob.subarray(commitmentAt, headerBytes))
   if (!isCommitted) return null
-  const key = await crypto.subtle.importKey('raw', derived.subarray(0, 32), 'AES-GCM', false, ['decrypt'])
+  const key = await subtle.importKey('raw', derived.subarray(0, 32), 'AES-GCM', false, ['decrypt'])
   const additionalData = blob.subarray(0, headerBytes)
   try {
     const body = blob.subarray(headerBytes)
-    return new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv: nonce, additionalData }, key, body))
+    return new Uint8Array(await subtle.decrypt({ name: 'AES-GCM', iv: nonce, additionalData }, key, body))
   } catch {
     return null
   }
@@ -106,7 +109,7 @@ function deriveMessage(
   salt: Uint8Array<ArrayBuffer>,
   context: EncryptionContext | undefined,
 ): Promise<ArrayBuffer> {
-  return crypto.subtle.deriveBits(hkdf(salt, withCanonicalContext(infoPrefix, context)), material, 512)
+  return subtle.deriveBits(hkdf(salt, withCanonicalContext(infoPrefix, context)), material, 512)
 }
 
 function hkdf(salt: Uint8Array<ArrayBuffer>, info: Uint8Array<ArrayBuffer>) {

@@ -2,6 +2,7 @@ import { fromUtf8, toBase64 } from '../model/bytes.ts'
 import type { Call } from '../model/call.ts'
 import { exceptions, isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
+import type { NowOrLater } from '../model/now-or-later.ts'
 import type { Authenticate, ReceivedRequest } from './sigv4.ts'
 
 /** What is behind the door: who may come in, and who does the work. */
@@ -19,11 +20,13 @@ export interface Door {
 const targetPrefix = 'TrentService.'
 
 /** The awsJson1_1 door: one POST is one call, and every answer has a request id. */
-export async function serve(request: Request, door: Door): Promise<Response> {
+export async function serve(request: Request, query: string, door: Door): Promise<Response> {
   const requestId = crypto.randomUUID()
   try {
-    const body = await readBody(request)
-    const answer = body === null ? tooLarge() : await answerTo(received(request, body), requestId, door)
+    const { headers } = request
+    const body = await readBody(request, headers)
+    const received = { method: 'POST', path: '/', query, headers }
+    const answer = body === null ? tooLarge() : await answerTo({ ...received, body }, requestId, door)
     return isRefusal(answer) ? refusal(answer, requestId) : success(answer, requestId)
   } catch (failure) {
     console.error(JSON.stringify({ requestId, bug: describe(failure) }))
@@ -56,22 +59,20 @@ function tooLarge() {
   return refuse('RequestEntityTooLargeException', `A request is at most ${limits.requestBytesMax} bytes.`)
 }
 
-function received(request: Request, body: Uint8Array<ArrayBuffer>): ReceivedRequest {
-  // The raw path: a URL object would normalise it.
-  const { method, url, headers } = request
+/** Path and query as they came: a URL object would normalise them. */
+export function rawTarget(url: string): { path: string; query: string } {
   const pathAt = url.indexOf('/', url.indexOf('://') + 3)
   const queryAt = url.indexOf('?', pathAt)
-  if (queryAt < 0) return { method, headers, body, path: url.slice(pathAt), query: '' }
-  return { method, headers, body, path: url.slice(pathAt, queryAt), query: url.slice(queryAt + 1) }
+  if (queryAt < 0) return { path: url.slice(pathAt), query: '' }
+  return { path: url.slice(pathAt, queryAt), query: url.slice(queryAt + 1) }
 }
 
 /** Null: more than is ever read. */
-function readBody(request: Request): Promise<Uint8Array<ArrayBuffer> | null> {
-  const length = request.headers.get('content-length')
+function readBody(request: Request, headers: Headers): NowOrLater<Uint8Array<ArrayBuffer> | null> {
+  const length = headers.get('content-length')
   if (length === null) return readStream(request)
-  return Number(length) > limits.requestBytesMax
-    ? Promise.resolve(null)
-    : request.arrayBuffer().then((buffer) => new Uint8Array(buffer))
+  if (Number(length) > limits.requestBytesMax) return null
+  return request.arrayBuffer().then((buffer) => new Uint8Array(buffer))
 }
 
 /** A body that does not say how long it is. */

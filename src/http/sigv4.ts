@@ -44,10 +44,24 @@ interface Authorization {
 }
 
 const algorithm = 'AWS4-HMAC-SHA256'
+// Reading it from `crypto` is a call into the runtime each time.
+const { subtle } = crypto
 const signingKeysMax = 1_000
 const hmacSha256 = { name: 'HMAC', hash: 'SHA-256' } as const
+/**
+ * All that this door reads of x-amz-*, and what else clients sign. Any other has no meaning here, and walking all headers
+ * to find one costs a twentieth of an Encrypt (docs/decisions/2026-11-23-signed-headers.md).
+ */
+const signedWherePresent = [
+  'x-amz-content-sha256',
+  'x-amz-date',
+  'x-amz-security-token',
+  'x-amz-target',
+  'x-amz-user-agent',
+]
 /** RFC 9110's token, in lower case. */
 const headerName = /^[a-z0-9!#$%&'*+.^_`|~-]+$/
+const isoBasicForm = /^\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3])[0-5]\d[0-5]\dZ$/
 const wrongSignature =
   'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.'
 
@@ -70,7 +84,7 @@ export function sigv4({ service, isRegion, findCredential }: Sigv4Settings): Aut
       skewRefusal(time, wallTime)
     if (refusal !== null) return refusal
 
-    const payloadHash = toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', body)))
+    const payloadHash = toHex(new Uint8Array(await subtle.digest('SHA-256', body)))
     const claimedHash = headers.get('x-amz-content-sha256')
     if (claimedHash !== null && claimedHash !== payloadHash) {
       return refuse('InvalidSignatureException', wrongSignature, 'x-amz-content-sha256 is not the hash of the body')
@@ -83,7 +97,7 @@ export function sigv4({ service, isRegion, findCredential }: Sigv4Settings): Aut
       signedHeaders,
       payloadHash,
     })
-    const canonicalHash = toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', scratchUtf8(canonical))))
+    const canonicalHash = toHex(new Uint8Array(await subtle.digest('SHA-256', scratchUtf8(canonical))))
     const scope = `${date}/${region}/${service}/aws4_request`
     const stringToSign = `${algorithm}\n${time.text}\n${scope}\n${canonicalHash}`
 
@@ -92,7 +106,7 @@ export function sigv4({ service, isRegion, findCredential }: Sigv4Settings): Aut
     const secret = credential?.secretAccessKey ?? ''
     const key = signingKeys.held(accessKeyId, secret, scope) ?? (await signingKeys.make(accessKeyId, secret, scope))
     const signature = fromHex(authorization.signature) ?? new Uint8Array(0)
-    const isSigned = await crypto.subtle.verify('HMAC', key, signature, scratchUtf8(stringToSign))
+    const isSigned = await subtle.verify('HMAC', key, signature, scratchUtf8(stringToSign))
     if (credential === null || headers.has('x-amz-security-token')) {
       const text = 'The security token included in the request is invalid.'
       return refuse(
@@ -110,10 +124,10 @@ export function sigv4({ service, isRegion, findCredential }: Sigv4Settings): Aut
 async function deriveSigningKey(secret: string, scope: string): Promise<CryptoKey> {
   let key = utf8(`AWS4${secret}`)
   for (const part of scope.split('/')) {
-    const hmacKey = await crypto.subtle.importKey('raw', key, hmacSha256, false, ['sign'])
-    key = new Uint8Array(await crypto.subtle.sign('HMAC', hmacKey, utf8(part)))
+    const hmacKey = await subtle.importKey('raw', key, hmacSha256, false, ['sign'])
+    key = new Uint8Array(await subtle.sign('HMAC', hmacKey, utf8(part)))
   }
-  return crypto.subtle.importKey('raw', key, hmacSha256, false, ['verify'])
+  return subtle.importKey('raw', key, hmacSha256, false, ['verify'])
 }
 
 /** The days' signing keys of this isolate: what is remembered of a secret access key. */
@@ -190,9 +204,8 @@ function headersRefusal(headers: Headers, signed: readonly string[]): Refusal | 
       "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
     )
   }
-  for (const name of headers.keys()) {
-    // What clients add after signing is called amz-sdk-* and never x-amz-*.
-    if (name.startsWith('x-amz-') && !signed.includes(name)) {
+  for (const name of signedWherePresent) {
+    if (!signed.includes(name) && headers.has(name)) {
       return refuse('InvalidSignatureException', `'${name}' must be a 'SignedHeader' in the AWS Authorization.`)
     }
   }
@@ -246,9 +259,10 @@ function signedTime(headers: Headers, signed: readonly string[]): SignedTime | n
 }
 
 function fromIsoBasic(text: string): SignedTime | null {
-  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text) ?? []
-  const at = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
-  return Number.isNaN(at) ? null : { text, at }
+  if (!isoBasicForm.test(text)) return null
+  const digits = (from: number, to: number) => Number(text.slice(from, to))
+  const at = Date.UTC(digits(0, 4), digits(4, 6) - 1, digits(6, 8), digits(9, 11), digits(11, 13), digits(13, 15))
+  return { text, at }
 }
 
 function isoBasic(time: number): string {

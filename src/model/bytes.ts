@@ -93,5 +93,10 @@ export function compareUtf8(a: string, b: string): number {
 
 /** Writes the text's UTF-8 at `at` and returns how many bytes it took. The caller has made room: 3 bytes a UTF-16 unit. */
 export function writeUtf8(text: string, into: Uint8Array, at: number): number {
-  return encoder.encodeInto(text, into.subarray(at)).written
+  for (let unit = 0; unit < text.length; unit++) {
+    const code = text.charCodeAt(unit)
+    if (code > 0x7f) return encoder.encodeInto(text, into.subarray(at)).written
+    into[at + unit] = code
+  }
+  return text.length
 }
