@@ -3,7 +3,7 @@ import type { RootKeys } from '../crypto/root-keys.ts'
 import { openMaterial } from '../crypto/seal.ts'
 import type { SealedVersion } from '../crypto/symmetric.ts'
 import type { Call } from '../model/call.ts'
-import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
+import { isRefusal, type Refusal, timedOut } from '../model/errors.ts'
 import { FreshCache } from '../model/fresh-cache.ts'
 import type { NowOrLater } from '../model/now-or-later.ts'
 import { locationHint } from '../model/regions.ts'
@@ -24,8 +24,6 @@ export interface KeyNamespace {
 
 const keysHeldMax = 2_000
 const olderVersionsMax = 50
-
-type Unreachable = Refusal<'DependencyTimeoutException'>
 
 /** The keys that this isolate knows: snapshots of a few seconds' age, taken from the objects and opened once. */
 export class KeyDirectory {
@@ -106,7 +104,9 @@ export function keyObject(namespace: KeyNamespace, region: string, keyId: string
 }
 
 /** For what may be repeated: reads, and creations under one id. An object that is overloaded is not asked again. */
-export async function askTwice<Value>(ask: () => Promise<Value>): Promise<Value | Unreachable> {
+export async function askTwice<Value>(
+  ask: () => Promise<Value>,
+): Promise<Value | Refusal<'DependencyTimeoutException'>> {
   try {
     return await ask()
   } catch (failure) {
@@ -115,7 +115,7 @@ export async function askTwice<Value>(ask: () => Promise<Value>): Promise<Value 
   try {
     return await ask()
   } catch (failure) {
-    if (isRetryable(failure)) return unreachable(failure)
+    if (isRetryable(failure)) return timedOut(`the key's object cannot be reached: ${failure}`)
     throw failure
   }
 }
@@ -123,9 +123,4 @@ export async function askTwice<Value>(ask: () => Promise<Value>): Promise<Value 
 export function isRetryable(failure: unknown): boolean {
   const { retryable, overloaded } = failure as { retryable?: boolean; overloaded?: boolean }
   return retryable === true && overloaded !== true
-}
-
-function unreachable(failure: unknown): Unreachable {
-  const text = 'The system timed out while trying to fulfill the request. You can retry the request.'
-  return refuse('DependencyTimeoutException', text, `the key's object cannot be reached: ${failure}`)
 }

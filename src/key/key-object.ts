@@ -5,7 +5,7 @@ import type { RootKeys } from '../crypto/root-keys.ts'
 import { generateSymmetric, type SealedVersion } from '../crypto/symmetric.ts'
 import { keyArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
-import { type ExceptionName, isRefusal, type Refusal, refuse } from '../model/errors.ts'
+import { type ExceptionName, isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
 import { keySpecRow } from '../model/key-specs.ts'
 import { dayMs, limits } from '../model/limits.ts'
 import type { Key, KeyRecord, KeySnapshot, NewKey, ReadOperation, RotationPage, RotationType, Tag } from './key.ts'
@@ -188,7 +188,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       if (isRefusal(record)) return record
       const refusal = stateRefusal(record, operation)
       if (refusal !== null) return refusal
-      return (await this.#outbox.flush()) ? record : indexAway('the key is not in the index yet')
+      return (await this.#outbox.flush()) ? record : timedOut('the key is not in the index yet')
     }
 
     async settle(call: Call) {
@@ -199,7 +199,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
         await this.#outbox.flush()
         return 'nothing'
       }
-      if ((await this.#checkedStanding()) === 'unknown') return indexAway('a sweep waits for the index')
+      if ((await this.#checkedStanding()) === 'unknown') return timedOut('a sweep waits for the index')
       const due = nextDue(record)
       if (due === null || due.at > call.time) {
         // The index said otherwise, so it has an old row.
@@ -227,7 +227,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       return isErased ? 'deleted' : 'nothing'
     }
 
-    async #rotateIfDue(call: Call): Promise<KeySnapshot | Refusal<SealRefusal> | null> {
+    async #rotateIfDue(call: Call): Promise<KeySnapshot | Refusal<'DependencyTimeoutException'> | null> {
       const isDue = (record: KeyRecord | null) => {
         const due = record === null ? null : nextDue(record)
         return due?.work === 'rotate' && due.at <= call.time
@@ -261,7 +261,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       decide: (record: KeyRecord) => KeyRecord | Refusal<Name>,
     ) {
       const standing = await this.#checkedStanding()
-      if (standing === 'unknown') return indexAway('changes wait until the revision can be compared with the index')
+      if (standing === 'unknown') return timedOut('changes wait until the revision can be compared with the index')
       const snapshot = this.ctx.storage.transactionSync(() => {
         const record = this.#admit(call, `kms:${operation}`, standing)
         if (isRefusal(record)) return record
@@ -356,7 +356,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       try {
         roots = await this.#parts.sealingRoots()
       } catch (failure) {
-        return indexAway(`the root key cannot be proven: ${failure}`)
+        return timedOut(`the root key cannot be proven: ${failure}`)
       }
       return generateSymmetric(roots, key, keySpecRow(key.spec).materialBytes)
     }
@@ -368,13 +368,6 @@ async function within<Value>(waitMs: number, promise: Promise<Value>): Promise<V
     throw new Error(`no answer within ${waitMs} ms`)
   })
   return Promise.race([promise, late])
-}
-
-type SealRefusal = 'DependencyTimeoutException'
-
-function indexAway(reason: string) {
-  const text = 'The system timed out while trying to fulfill the request. You can retry the request.'
-  return refuse('DependencyTimeoutException', text, reason)
 }
 
 function onDemandLimit({ region, account, keyId, onDemandRotations }: KeyRecord) {

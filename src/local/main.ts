@@ -1,5 +1,5 @@
 import { type LocalOptions, parseOptions, Stop, usage } from './options.ts'
-import { type LocalServer, startServer } from './server.ts'
+import type { LocalServer } from './server.ts'
 
 try {
   const options = parseOptions(process.argv.slice(2), Date.now())
@@ -12,6 +12,8 @@ try {
 }
 
 async function run(options: LocalOptions): Promise<void> {
+  // Only now: what it brings along takes a second to load, and a wrong option should be answered at once.
+  const { startServer } = await import('./server.ts')
   const server = await startServer(options)
   let _stopping: Promise<never> | undefined
   const stop = () => {

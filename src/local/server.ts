@@ -53,7 +53,9 @@ export async function startServer(options: LocalOptions): Promise<LocalServer> {
     const mf = startWorkerd(state.storage, controlPort, [
       { name: workerName, bundle, host, port: chosenPort, bindings },
     ])
-    await mf.ready
+    // Should this process be killed while workerd starts, the next one has to find it.
+    const noting = setInterval(() => state.noteChildren(), 50)
+    await mf.ready.finally(() => clearInterval(noting))
     // Miniflare's own handlers exit before ours have finished.
     for (const [signal, before] of listeners) {
       for (const listener of process.listeners(signal)) {

@@ -43,7 +43,7 @@ export class StateFolder {
   /** Takes the folder, or stops with the sentence that says who has it. An orphan of an earlier server is ended first. */
   static async take(state: string): Promise<StateFolder> {
     const isTemporary = state === 'memory'
-    if (isTemporary) removeAbandoned()
+    if (isTemporary) await removeAbandoned()
     const path = isTemporary ? mkdtempSync(join(tmpdir(), memoryPrefix)) : resolve(state)
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 })
@@ -137,7 +137,7 @@ export class StateFolder {
         `Another edge-kms (process ${lock.owner.pid}) is using ${this.path}. Stop it, or choose another --state.`,
       )
     }
-    for (const workerd of lock?.workerds ?? []) if (isAlive(workerd)) await killAndWait(workerd)
+    await endAll(lock?.workerds ?? [])
     rmSync(file, { force: true })
   }
 
@@ -173,14 +173,18 @@ function parsed(text: string): unknown {
   }
 }
 
+async function endAll(orphans: readonly ProcessMark[]): Promise<void> {
+  for (const orphan of orphans) if (isAlive(orphan)) await killAndWait(orphan)
+}
+
 /** `memory` is a folder all the same, with key material in it: those of servers that were killed are removed. */
-function removeAbandoned(): void {
+async function removeAbandoned(): Promise<void> {
   for (const name of readdirSync(tmpdir())) {
     if (!name.startsWith(memoryPrefix)) continue
     const path = join(tmpdir(), name)
     const lock = readLock(join(path, 'lock.json'))
     if (lock === null || isAlive(lock.owner)) continue
-    for (const workerd of lock.workerds) if (isAlive(workerd)) process.kill(workerd.pid, 'SIGKILL')
+    await endAll(lock.workerds)
     rmSync(path, { recursive: true, force: true })
   }
 }

@@ -77,6 +77,12 @@ export function refuse<const Name extends ExceptionName>(
   return { refused, message, reason }
 }
 
+/** Something this service depends on does not answer: KMS's own text. */
+export function timedOut(reason: string): Refusal<'DependencyTimeoutException'> {
+  const text = 'The system timed out while trying to fulfill the request. You can retry the request.'
+  return refuse('DependencyTimeoutException', text, reason)
+}
+
 export function isRefusal(value: unknown): value is Refusal {
   // By type, not by presence: an object's stub has every property that it is asked for.
   return typeof value === 'object' && value !== null && typeof (value as Refusal).refused === 'string'

@@ -1,6 +1,7 @@
+import { isDatabaseFailure } from '../catalog/database.ts'
 import { isRetryable } from '../key/directory.ts'
 import type { Call } from '../model/call.ts'
-import { type ExceptionName, isRefusal, type Refusal, refuse } from '../model/errors.ts'
+import { type ExceptionName, isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
 import { isOperationName, operations } from './index.ts'
 import type { Output, Services } from './operation.ts'
 
@@ -28,9 +29,11 @@ export async function invoke(name: string, raw: unknown, call: Call, services: S
     }
     return await row.handle(input, call, found, services)
   } catch (failure) {
-    if (!isRetryable(failure)) throw failure
-    const text = 'The system timed out while trying to fulfill the request. You can retry the request.'
-    return refuse('DependencyTimeoutException', text, `${failure}`)
+    if (!isRetryable(failure) && !isDatabaseFailure(failure)) throw failure
+    // Its own message repeats the query's parameters.
+    const cause = failure instanceof Error && failure.cause !== undefined ? failure.cause : failure
+    console.warn(JSON.stringify({ requestId: call.requestId, operation: name, unanswered: String(cause) }))
+    return timedOut(String(cause))
   }
 }
 
