@@ -1,18 +1,17 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { AwsClient } from 'aws4fetch'
 import { buildWorker } from '../src/local/build.ts'
 import { migrate } from '../src/local/migrate.ts'
 import { children } from '../src/local/processes.ts'
 import { freePort, startWorkerd } from '../src/local/server.ts'
+import { connections, type Driven, driveLoad, driver, signed } from './drive.ts'
 
 /*
  * Ratios within one run, never absolute claims: the Worker, the echo and the floor are served by one workerd under the
  * same flags, driven in turn from another process with the same signed request over 16 connections.
  */
-const connections = 16
 const seconds = Number(process.env.BENCH_SECONDS ?? 3)
 const pairs = Number(process.env.BENCH_PAIRS ?? 5)
 const project = join(import.meta.dirname, '..')
@@ -42,7 +41,6 @@ const mf = startWorkerd(storage, controlPort, [
   { name: 'echo', bundle: bundle('echo'), host, port: echoPort },
   { name: 'floor', bundle: bundle('floor'), host, port: floorPort },
 ])
-const driver = hasWrk() ? 'wrk' : 'autocannon'
 
 try {
   await mf.ready
@@ -51,6 +49,8 @@ try {
   console.log(`driver=${driver} connections=${connections} seconds=${seconds} pairs=${pairs}`)
   await measureCrypto()
   if (wants('index')) await measureIndex(database as never)
+  if (wants('start')) await measureStart()
+  if (process.env.SLOW && wants('memory')) await measureMemory()
 } finally {
   await mf.dispose()
   rmSync(storage, { recursive: true, force: true })
@@ -110,16 +110,44 @@ async function measureIndex(database: { prepare(query: string): { run(): Promise
   )
 }
 
+/** From `npm start` to its banner, on a checkout that is built. */
+async function measureStart(): Promise<void> {
+  const times: number[] = []
+  for (let round = 0; round < pairs; round++) {
+    const started = performance.now()
+    const args = ['start', '--', '--port', '0', '--state', 'memory']
+    const server = spawn('npm', args, { cwd: project, stdio: ['ignore', 'pipe', 'ignore'] })
+    for await (const chunk of server.stdout) if (String(chunk).includes('edge-kms is ready')) break
+    times.push(performance.now() - started)
+    server.kill('SIGTERM')
+    await new Promise((resolve) => server.once('close', resolve))
+  }
+  console.log(`start ready=${(median(times) / 1000).toFixed(2)}s worst=${(Math.max(...times) / 1000).toFixed(2)}s`)
+}
+
+/** Ten minutes of Encrypt: what workerd holds after two of them and at the end. */
+async function measureMemory(): Promise<void> {
+  const { KeyMetadata } = await call<{ KeyMetadata: { Arn: string } }>('CreateKey', {})
+  const input = { KeyId: KeyMetadata.Arn, Plaintext: Buffer.alloc(32, 7).toString('base64') }
+  const samples: string[] = []
+  for (let minute = 1; minute <= 10; minute++) {
+    // Signatures last five minutes, so each minute has its own.
+    await drive(kmsPort, 'Encrypt', input, 60)
+    samples.push(rss())
+  }
+  const [early, late] = [Number(samples[1]), Number(samples[9])]
+  console.log(
+    `memory minute-2=${early}MB minute-10=${late}MB ratio=${(late / early).toFixed(2)} all=${samples.join(',')}`,
+  )
+}
+
 function listPage(Marker: string | undefined) {
   return call<{ NextMarker?: string }>('ListKeys', { Limit: 1000, ...(Marker === undefined ? {} : { Marker }) })
 }
 
-interface Run {
-  readonly rps: number
+interface Run extends Driven {
   /** Microseconds of workerd's processor time for one request: what other load on the machine distorts least. */
   readonly cpu: number
-  readonly p50: number
-  readonly p99: number
 }
 
 interface Pair {
@@ -160,100 +188,11 @@ async function call<Output>(operation: string, input: unknown): Promise<Output> 
   return (await response.json()) as Output
 }
 
-/** The signature names a host, so both ports get the request that is signed for the first. */
-async function signed(port: number, operation: string, input: unknown) {
-  const client = new AwsClient({ accessKeyId: 'test', secretAccessKey: 'test', service: 'kms', region: 'us-east-1' })
-  const url = `http://127.0.0.1:${port}/`
-  const body = JSON.stringify(input)
-  const request = await client.sign(url, {
-    method: 'POST',
-    body,
-    headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `TrentService.${operation}` },
-  })
-  return { url, body, headers: Object.fromEntries(request.headers) }
-}
-
+/** Drives, and weighs what workerd has used. */
 async function drive(port: number, operation: string, input: unknown, forSeconds: number): Promise<Run> {
-  const request = await signed(port, operation, input)
   const before = cpuMicros()
-  const { requests, ...run } = await (driver === 'wrk' ? driveWrk : driveAutocannon)(request, forSeconds)
-  return { ...run, cpu: (cpuMicros() - before) / requests }
-}
-
-interface Driven extends Omit<Run, 'cpu'> {
-  readonly requests: number
-}
-
-interface SignedRequest {
-  readonly url: string
-  readonly body: string
-  readonly headers: Readonly<Record<string, string>>
-}
-
-async function driveWrk({ url, body, headers }: SignedRequest, forSeconds: number): Promise<Driven> {
-  const script = join(storage, 'request.lua')
-  const lines = [
-    'wrk.method = "POST"',
-    `wrk.body = ${lua(body)}`,
-    ...Object.entries(headers).map(([name, value]) => `wrk.headers[${lua(name)}] = ${lua(value)}`),
-    // One line that can be read back: requests, microseconds, failures, percentiles.
-    'done = function(summary, latency)',
-    '  local e = summary.errors',
-    '  print(string.format("@ %d %d %d %d %d", summary.requests, summary.duration,',
-    '    e.connect + e.read + e.write + e.status + e.timeout, latency:percentile(50), latency:percentile(99)))',
-    'end',
-  ]
-  writeFileSync(script, lines.join('\n'))
-  const args = ['-t1', `-c${connections}`, `-d${forSeconds}s`, '-s', script, url]
-  const output = await run('wrk', args)
-  const [requests = 0, micros = 1, failures = 1, p50 = 0, p99 = 0] =
-    /@ ([\d ]+)/.exec(output)?.[1]?.split(' ').map(Number) ?? []
-  if (failures > 0) throw new Error(`${failures} requests failed:\n${output}`)
-  return { requests, rps: requests / (micros / 1e6), p50: p50 / 1000, p99: p99 / 1000 }
-}
-
-async function driveAutocannon({ url, body, headers }: SignedRequest, forSeconds: number): Promise<Driven> {
-  const flags = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}=${value}`])
-  const args = ['-m', 'POST', '-b', body, ...flags, '-c', String(connections), '-d', String(forSeconds), '-j', url]
-  const output = await run(join(project, 'node_modules/.bin/autocannon'), args)
-  const result = JSON.parse(output) as {
-    non2xx: number
-    errors: number
-    requests: { average: number; total: number }
-    latency: { p50: number; p99: number }
-  }
-  if (result.non2xx + result.errors > 0) throw new Error(`${result.non2xx + result.errors} requests failed`)
-  return {
-    requests: result.requests.total,
-    rps: result.requests.average,
-    p50: result.latency.p50,
-    p99: result.latency.p99,
-  }
-}
-
-function run(command: string, args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'] })
-    let output = ''
-    child.stdout.on('data', (chunk) => {
-      output += chunk
-    })
-    child.on('error', reject)
-    child.on('close', (code) => (code === 0 ? resolve(output) : reject(new Error(`${command} ended with ${code}`))))
-  })
-}
-
-function hasWrk(): boolean {
-  try {
-    execFileSync('which', ['wrk'], { stdio: 'ignore' })
-    return process.env.BENCH_DRIVER !== 'autocannon'
-  } catch {
-    return false
-  }
-}
-
-function lua(text: string): string {
-  return JSON.stringify(text)
+  const driven = await driveLoad(port, operation, input, forSeconds)
+  return { ...driven, cpu: (cpuMicros() - before) / driven.requests }
 }
 
 /** Resident megabytes of workerd, where the system tells. */

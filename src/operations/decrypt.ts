@@ -13,7 +13,7 @@ import {
   NullableBooleanType,
   RecipientInfo,
 } from './types.ts'
-import { dryRunSucceeded, openCiphertext, recipientRefusal, useRefusal } from './use.ts'
+import { dryRunSucceeded, openCiphertext, recipientRefusal, useErrors, useRefusal } from './use.ts'
 
 export const Decrypt = operation({
   input: shape({
@@ -32,16 +32,7 @@ export const Decrypt = operation({
       keyOfCiphertext({ blob: 'CiphertextBlob', key: 'KeyId', algorithm: 'EncryptionAlgorithm' }),
     ),
   },
-  errors: [
-    'DisabledException',
-    'DryRunOperationException',
-    'IncorrectKeyException',
-    'InvalidCiphertextException',
-    'InvalidGrantTokenException',
-    'InvalidKeyUsageException',
-    'KMSInvalidStateException',
-    'NotFoundException',
-  ],
+  errors: [...useErrors, 'IncorrectKeyException', 'InvalidCiphertextException'],
   async handle(input, call, { from }, services) {
     const { record } = from.key
     const use = { algorithm: input.EncryptionAlgorithm, grantTokens: input.GrantTokens }

@@ -11,7 +11,7 @@ import {
   NullableBooleanType,
   PlaintextType,
 } from './types.ts'
-import { dryRunSucceeded, useRefusal } from './use.ts'
+import { dryRunSucceeded, useErrors, useRefusal } from './use.ts'
 
 export const Encrypt = operation({
   input: shape({
@@ -23,14 +23,7 @@ export const Encrypt = operation({
     DryRun: optional(NullableBooleanType),
   }),
   needs: { key: need('kms:Encrypt', keyNamed('KeyId')) },
-  errors: [
-    'DisabledException',
-    'DryRunOperationException',
-    'InvalidGrantTokenException',
-    'InvalidKeyUsageException',
-    'KMSInvalidStateException',
-    'NotFoundException',
-  ],
+  errors: useErrors,
   async handle({ Plaintext, EncryptionContext, EncryptionAlgorithm, GrantTokens, DryRun }, _call, { key }) {
     const use = { algorithm: EncryptionAlgorithm, grantTokens: GrantTokens }
     const refusal = useRefusal(key.record, 'Encrypt', use)

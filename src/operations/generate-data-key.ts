@@ -16,7 +16,7 @@ import {
   NumberOfBytesType,
   RecipientInfo,
 } from './types.ts'
-import { dryRunSucceeded, recipientRefusal, useRefusal } from './use.ts'
+import { dryRunSucceeded, recipientRefusal, useErrors, useRefusal } from './use.ts'
 
 const members = {
   KeyId: required(KeyIdType),
@@ -27,21 +27,12 @@ const members = {
   DryRun: optional(NullableBooleanType),
 } as const
 
-const errors = [
-  'DisabledException',
-  'DryRunOperationException',
-  'InvalidGrantTokenException',
-  'InvalidKeyUsageException',
-  'KMSInvalidStateException',
-  'NotFoundException',
-] as const
-
 const bytesOf = { AES_128: 16, AES_256: 32 } as const
 
 export const GenerateDataKey = operation({
   input: shape({ ...members, Recipient: optional(RecipientInfo) }),
   needs: { key: need('kms:GenerateDataKey', keyNamed('KeyId')) },
-  errors,
+  errors: useErrors,
   async handle(input, _call, { key }) {
     return recipientRefusal(input.Recipient) ?? generate(input, key, 'GenerateDataKey')
   },
@@ -50,7 +41,7 @@ export const GenerateDataKey = operation({
 export const GenerateDataKeyWithoutPlaintext = operation({
   input: shape(members),
   needs: { key: need('kms:GenerateDataKeyWithoutPlaintext', keyNamed('KeyId')) },
-  errors,
+  errors: useErrors,
   async handle(input, _call, { key }) {
     const generated = await generate(input, key, 'GenerateDataKeyWithoutPlaintext')
     if (isRefusal(generated)) return generated

@@ -13,7 +13,7 @@ import {
   KeyIdType,
   NullableBooleanType,
 } from './types.ts'
-import { dryRunSucceeded, openCiphertext, useRefusal } from './use.ts'
+import { dryRunSucceeded, openCiphertext, useErrors, useRefusal } from './use.ts'
 
 export const ReEncrypt = operation({
   input: shape({
@@ -35,16 +35,7 @@ export const ReEncrypt = operation({
     ),
     to: need('kms:ReEncryptTo', keyNamed('DestinationKeyId')),
   },
-  errors: [
-    'DisabledException',
-    'DryRunOperationException',
-    'IncorrectKeyException',
-    'InvalidCiphertextException',
-    'InvalidGrantTokenException',
-    'InvalidKeyUsageException',
-    'KMSInvalidStateException',
-    'NotFoundException',
-  ],
+  errors: [...useErrors, 'IncorrectKeyException', 'InvalidCiphertextException'],
   async handle(input, call, { from, to }, services) {
     const refusal =
       useRefusal(from.key.record, 'ReEncrypt', { algorithm: input.SourceEncryptionAlgorithm }) ??

@@ -10,6 +10,16 @@ import type { Services } from './operation.ts'
 
 type CryptoOperation = 'Decrypt' | 'Encrypt' | 'GenerateDataKey' | 'GenerateDataKeyWithoutPlaintext' | 'ReEncrypt'
 
+/** What every use of a key may answer. */
+export const useErrors = [
+  'DisabledException',
+  'DryRunOperationException',
+  'InvalidGrantTokenException',
+  'InvalidKeyUsageException',
+  'KMSInvalidStateException',
+  'NotFoundException',
+] as const
+
 interface Use {
   readonly algorithm?: string | undefined
   readonly grantTokens?: readonly string[] | undefined
