@@ -78,7 +78,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
         if (earlier !== null) return this.#created(call, earlier)
         this.#storage.create(record, version, call.requestId)
         this.#outbox.add(indexEntry(record))
-        return { record, current: version }
+        return this.#snapshotOf(this.#storage.read() as KeyRecord)
       })
       if (isRefusal(snapshot)) return snapshot
       this.#standing = Promise.resolve('current')
