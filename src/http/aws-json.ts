@@ -3,7 +3,7 @@ import type { Call } from '../model/call.ts'
 import { exceptions, isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 import type { NowOrLater } from '../model/now-or-later.ts'
-import type { Authenticate, ReceivedRequest } from './sigv4.ts'
+import type { Authenticate } from './sigv4.ts'
 
 /** What is behind the door: who may come in, and who does the work. */
 export interface Door {
@@ -24,9 +24,18 @@ export async function serve(request: Request, query: string, door: Door): Promis
   const requestId = crypto.randomUUID()
   try {
     const { headers } = request
-    const body = await readBody(request, headers)
-    const received = { method: 'POST', path: '/', query, headers }
-    const answer = body === null ? tooLarge() : await answerTo({ ...received, body }, requestId, door)
+    const buffer = await readBody(request, headers)
+    if (buffer === null) return refusal(tooLarge(), requestId)
+    const body = new Uint8Array(buffer)
+    const { wallTime, time } = door.clock()
+    const caller = await door.authenticate({ method: 'POST', path: '/', query, headers, body }, wallTime)
+    if (isRefusal(caller)) return refusal(caller, requestId)
+    const target = headers.get('x-amz-target') ?? ''
+    if (!target.startsWith(targetPrefix)) return refusal(noTarget(), requestId)
+    const input = parseBody(body)
+    if (isRefusal(input)) return refusal(input, requestId)
+    const call: Call = { requestId, wallTime, time, ...caller }
+    const answer = await door.invoke(target.slice(targetPrefix.length), input, call)
     return isRefusal(answer) ? refusal(answer, requestId) : success(answer, requestId)
   } catch (failure) {
     console.error(JSON.stringify({ requestId, bug: describe(failure) }))
@@ -44,17 +53,6 @@ export function refusal(
   return new Response(body, { status, headers: headersOf(requestId) })
 }
 
-async function answerTo(request: ReceivedRequest, requestId: string, door: Door) {
-  const { wallTime, time } = door.clock()
-  const caller = await door.authenticate(request, wallTime)
-  if (isRefusal(caller)) return caller
-  const target = request.headers.get('x-amz-target') ?? ''
-  if (!target.startsWith(targetPrefix)) return refuse('UnknownOperationException', null, 'no X-Amz-Target of KMS')
-  const input = parseBody(request.body)
-  if (isRefusal(input)) return input
-  return door.invoke(target.slice(targetPrefix.length), input, { requestId, wallTime, time, ...caller })
-}
-
 function tooLarge() {
   return refuse('RequestEntityTooLargeException', `A request is at most ${limits.requestBytesMax} bytes.`)
 }
@@ -67,16 +65,19 @@ export function rawTarget(url: string): { path: string; query: string } {
   return { path: url.slice(pathAt, queryAt), query: url.slice(queryAt + 1) }
 }
 
+function noTarget() {
+  return refuse('UnknownOperationException', null, 'no X-Amz-Target of KMS')
+}
+
 /** Null: more than is ever read. */
-function readBody(request: Request, headers: Headers): NowOrLater<Uint8Array<ArrayBuffer> | null> {
+function readBody(request: Request, headers: Headers): NowOrLater<ArrayBuffer | null> {
   const length = headers.get('content-length')
   if (length === null) return readStream(request)
-  if (Number(length) > limits.requestBytesMax) return null
-  return request.arrayBuffer().then((buffer) => new Uint8Array(buffer))
+  return Number(length) > limits.requestBytesMax ? null : request.arrayBuffer()
 }
 
 /** A body that does not say how long it is. */
-async function readStream(request: Request): Promise<Uint8Array<ArrayBuffer> | null> {
+async function readStream(request: Request): Promise<ArrayBuffer | null> {
   const whole = new Uint8Array(limits.requestBytesMax)
   let at = 0
   for await (const chunk of request.body ?? []) {
@@ -84,7 +85,7 @@ async function readStream(request: Request): Promise<Uint8Array<ArrayBuffer> | n
     whole.set(chunk, at)
     at += chunk.length
   }
-  return whole.slice(0, at)
+  return whole.buffer.slice(0, at)
 }
 
 function parseBody(body: Uint8Array): unknown {

@@ -58,21 +58,22 @@ export class KeyDirectory {
   }
 
   /** The material that a ciphertext names; null: this key never had it. */
-  async material(
+  material(
     namespace: KeyNamespace,
     call: Call,
     key: OpenKey,
     versionId: string,
-  ): Promise<OpenMaterial | Refusal | null> {
-    const { keyId, currentMaterialId } = key.record
-    if (versionId === versionIdOf(currentMaterialId)) return key.current
-    const held = key.older.get(versionId)
-    if (held !== undefined) return held
-    const version = await askTwice(() => keyObject(namespace, call.region, keyId).version(call, versionId))
+  ): NowOrLater<OpenMaterial | Refusal | null> {
+    if (versionId === versionIdOf(key.record.currentMaterialId)) return key.current
+    return key.older.get(versionId) ?? this.#fetchOlder(namespace, call, key, versionId)
+  }
+
+  async #fetchOlder(namespace: KeyNamespace, call: Call, { record, older }: OpenKey, versionId: string) {
+    const version = await askTwice(() => keyObject(namespace, call.region, record.keyId).version(call, versionId))
     if (version === null || isRefusal(version)) return version
-    const opened = await this.#openVersion(key.record, version)
-    if (key.older.size >= olderVersionsMax) key.older.delete(key.older.keys().next().value as string)
-    key.older.set(versionId, opened)
+    const opened = await this.#openVersion(record, version)
+    if (older.size >= olderVersionsMax) older.delete(older.keys().next().value as string)
+    older.set(versionId, opened)
     return opened
   }
 

@@ -60,7 +60,8 @@ export async function openCiphertext(
   call: Call,
   services: Services,
 ): Promise<Opened | Refusal<'InvalidCiphertextException'> | Refusal<never>> {
-  const material = await services.keys.material(services.namespace, call, key, versionId ?? '')
+  const looking = services.keys.material(services.namespace, call, key, versionId ?? '')
+  const material = looking instanceof Promise ? await looking : looking
   if (isRefusal(material)) return material as Refusal<never>
   if (material === null) return invalidCiphertext('the key has no such version')
   const plaintext = await decrypt(material, blob, context)
