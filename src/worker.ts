@@ -12,6 +12,8 @@ import { invoke } from './operations/invoke.ts'
 export interface Seams {
   clock(env: Env): { wallTime: number; time: number }
   authenticate(deployment: Deployment, env: Env): Authenticate
+  /** Accept-Encoding as the client sent and may have signed it; null: it is the one that arrived. */
+  acceptEncoding(request: Request): string | null
 }
 
 /** What a key's object works with: the index in D1, and the root keys. */
@@ -50,6 +52,7 @@ function doors(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: S
   return {
     door: {
       authenticate: seams.authenticate(deployment, env),
+      acceptEncoding: seams.acceptEncoding,
       clock: () => seams.clock(env),
       invoke: (operation, input, call) => invoke(operation, input, call, services),
     },
@@ -66,10 +69,15 @@ function doors(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: S
   }
 }
 
-export default createWorker({
-  clock: () => {
+/** What holds at Cloudflare's edge. */
+export const edgeSeams: Seams = {
+  clock() {
     const now = Date.now()
     return { wallTime: now, time: now }
   },
   authenticate: ({ authenticate }) => authenticate,
-})
+  // The edge rewrites the header on the way to the Worker.
+  acceptEncoding: ({ cf }) => (typeof cf?.clientAcceptEncoding === 'string' ? cf.clientAcceptEncoding : null),
+}
+
+export default createWorker(edgeSeams)

@@ -8,6 +8,8 @@ import type { Authenticate } from './sigv4.ts'
 /** What is behind the door: who may come in, and who does the work. */
 export interface Door {
   readonly authenticate: Authenticate
+  /** Accept-Encoding as the client sent it; null: it is the one that arrived. */
+  acceptEncoding(request: Request): string | null
   /** Wall time and lifecycle time, in milliseconds. */
   clock(): { wallTime: number; time: number }
   invoke(
@@ -28,7 +30,9 @@ export async function serve(request: Request, query: string, door: Door): Promis
     if (buffer === null) return refusal(tooLarge(), requestId)
     const body = new Uint8Array(buffer)
     const { wallTime, time } = door.clock()
-    const caller = await door.authenticate({ method: 'POST', path: '/', query, headers, body }, wallTime)
+    const acceptEncoding = () => door.acceptEncoding(request)
+    const received = { method: 'POST', path: '/', query, headers, body, acceptEncoding }
+    const caller = await door.authenticate(received, wallTime)
     if (isRefusal(caller)) return refusal(caller, requestId)
     const target = headers.get('x-amz-target') ?? ''
     if (!target.startsWith(targetPrefix)) return refusal(noTarget(), requestId)

@@ -11,6 +11,8 @@ export interface ReceivedRequest {
   readonly query: string
   readonly headers: Headers
   readonly body: Uint8Array<ArrayBuffer>
+  /** The Accept-Encoding that the client sent, where another one has arrived; else null. */
+  acceptEncoding(): string | null
 }
 
 export interface Caller {
@@ -269,8 +271,8 @@ function isoBasic(time: number): string {
   return `${new Date(time).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`
 }
 
-function headerValue(name: string, { headers, body }: ReceivedRequest): string {
-  const value = headers.get(name)
+function headerValue(name: string, { headers, body, acceptEncoding }: ReceivedRequest): string {
+  const value = (name === 'accept-encoding' ? acceptEncoding() : null) ?? headers.get(name)
   if (value !== null) return value
   // A proxy may have reframed the body; its length is known all the same.
   return name === 'content-length' ? String(body.length) : ''

@@ -23,6 +23,8 @@ const worker = createWorker({
   },
   authenticate: ({ authenticate }: Deployment, env) =>
     (env as LocalEnv).LOCAL_AUTH === 'off' ? trustAnyone : authenticate,
+  // Nothing rewrites it here, and what says otherwise is made up.
+  acceptEncoding: () => null,
 })
 
 export default {

@@ -1,6 +1,6 @@
 import type { Env } from '../../src/deployment.ts'
 import { type KeyObjectParts, keyObjectClass } from '../../src/key/key-object.ts'
-import { createWorker, keyObjectParts } from '../../src/worker.ts'
+import { createWorker, edgeSeams, keyObjectParts } from '../../src/worker.ts'
 
 /** Clocks that tests move: `wallMs` ahead of the real one, lifecycle time by `lifecycleMs` more. */
 export const testClock = { wallMs: 0, lifecycleMs: 0 }
@@ -28,9 +28,9 @@ export const KeyObject = keyObjectClass<Env>((env): KeyObjectParts => {
 })
 
 export default createWorker({
+  ...edgeSeams,
   clock() {
     const wallTime = Date.now() + testClock.wallMs
     return { wallTime, time: wallTime + testClock.lifecycleMs }
   },
-  authenticate: ({ authenticate }) => authenticate,
 })

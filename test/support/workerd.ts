@@ -73,7 +73,11 @@ export async function succeed(operation: string, input: unknown, overEnv: Env = 
   return body
 }
 
-export async function signed(operation: string, input: unknown): Promise<Request> {
+export async function signed(
+  operation: string,
+  input: unknown,
+  headers: Record<string, string> = {},
+): Promise<Request> {
   const client = new AwsClient({ accessKeyId: 'ROOTONE', secretAccessKey: 'secret-one', service: 'kms', region })
   const signing = await client.sign('http://kms.test/', {
     method: 'POST',
@@ -81,8 +85,10 @@ export async function signed(operation: string, input: unknown): Promise<Request
       'x-amz-date': new Date(Date.now() + testClock.wallMs).toISOString().replace(/[-:]|\.\d+/g, ''),
       'x-amz-target': `TrentService.${operation}`,
       'content-type': 'application/x-amz-json-1.1',
+      ...headers,
     },
     body: JSON.stringify(input),
+    aws: { allHeaders: true },
   })
   // On the wire a client adds it; here nothing else would.
   signing.headers.set('host', 'kms.test')
