@@ -87,7 +87,8 @@ export function sigv4({ service, isRegion, findCredential }: Sigv4Settings): Aut
     if (refusal !== null) return refusal
 
     const payloadHash = toHex(new Uint8Array(await subtle.digest('SHA-256', body)))
-    const claimedHash = headers.get('x-amz-content-sha256')
+    // Where either of these two is there, it is signed.
+    const claimedHash = signed.includes('x-amz-content-sha256') ? headers.get('x-amz-content-sha256') : null
     if (claimedHash !== null && claimedHash !== payloadHash) {
       return refuse('InvalidSignatureException', wrongSignature, 'x-amz-content-sha256 is not the hash of the body')
     }
@@ -109,7 +110,7 @@ export function sigv4({ service, isRegion, findCredential }: Sigv4Settings): Aut
     const key = signingKeys.held(accessKeyId, secret, scope) ?? (await signingKeys.make(accessKeyId, secret, scope))
     const signature = fromHex(authorization.signature) ?? new Uint8Array(0)
     const isSigned = await subtle.verify('HMAC', key, signature, scratchUtf8(stringToSign))
-    if (credential === null || headers.has('x-amz-security-token')) {
+    if (credential === null || signed.includes('x-amz-security-token')) {
       const text = 'The security token included in the request is invalid.'
       return refuse(
         'UnrecognizedClientException',
