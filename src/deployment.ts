@@ -41,7 +41,10 @@ const proofRetryMs = 1_000
 export function deploymentOf(env: Env): NowOrLater<Deployment | string> {
   const known = deployments.get(env)
   if (known !== undefined) return known
-  const assembling = assemble(env)
+  const assembling = assemble(env).catch((failure: unknown) => {
+    deployments.delete(env)
+    throw failure
+  })
   deployments.set(env, assembling)
   return assembling
 }

@@ -33,9 +33,12 @@ export const KeyObject = keyObjectClass<Env>(keyObjectParts)
 export type KeyObject = InstanceType<typeof KeyObject>
 
 export function createWorker(seams: Seams): ExportedHandler<Env> {
-  const fetch = createApp<Env>((env, ctx) =>
-    after(deploymentOf(env), (made) => (typeof made === 'string' ? made : doors(made, env, ctx, seams))),
-  )
+  const fetch = createApp<Env>((env, ctx) => {
+    const deployment = deploymentOf(env)
+    // The request that began it may end before those that joined it.
+    if (deployment instanceof Promise) ctx.waitUntil(deployment.catch(() => {}))
+    return after(deployment, (made) => (typeof made === 'string' ? made : doors(made, env, ctx, seams)))
+  })
   return {
     fetch,
     async scheduled(_event, env) {

@@ -82,13 +82,15 @@ export async function signed(
   const signing = await client.sign('http://kms.test/', {
     method: 'POST',
     headers: {
-      'x-amz-date': new Date(Date.now() + testClock.wallMs).toISOString().replace(/[-:]|\.\d+/g, ''),
       'x-amz-target': `TrentService.${operation}`,
       'content-type': 'application/x-amz-json-1.1',
       ...headers,
     },
     body: JSON.stringify(input),
-    aws: { allHeaders: true },
+    aws: {
+      allHeaders: true,
+      datetime: new Date(Date.now() + testClock.wallMs).toISOString().replace(/[-:]|\.\d+/g, ''),
+    },
   })
   // On the wire a client adds it; here nothing else would.
   signing.headers.set('host', 'kms.test')

@@ -220,3 +220,60 @@ describe('sealed material', () => {
     expect(await request('Encrypt', { KeyId: keyId, Plaintext: plaintext })).toMatchObject({ status: 500 })
   })
 })
+
+describe('an alias', () => {
+  const reject = () => Promise.reject(new Error('away'))
+  /** A statement of a D1 that does not answer. */
+  const away: unknown = { bind: () => away, all: reject, raw: reject, run: reject, first: reject }
+
+  /** The bindings with a D1 that can be taken away. */
+  const fragile = () => {
+    const state = { isDown: false }
+    const DB = new Proxy(env.DB, {
+      get(target, name) {
+        const member: unknown = Reflect.get(target, name)
+        if (typeof member !== 'function') return member
+        return (...args: unknown[]) => {
+          return state.isDown ? away : Reflect.apply(member, target, args)
+        }
+      },
+    })
+    return { state, over: { ...env, DB } }
+  }
+
+  it('goes on while D1 does not answer, for the stale seconds', async () => {
+    const { keyId } = await createKey()
+    const { state, over } = fragile()
+    const AliasName = `alias/${keyId}`
+    await succeed('CreateAlias', { AliasName, TargetKeyId: keyId }, over)
+    await succeed('Encrypt', { KeyId: AliasName, Plaintext: plaintext }, over)
+    vi.spyOn(console, 'warn').mockImplementation(() => {})
+    state.isDown = true
+    testClock.wallMs = 299_000
+    await succeed('Encrypt', { KeyId: AliasName, Plaintext: plaintext }, over)
+    testClock.wallMs = 301_000
+    const { body } = await request('Encrypt', { KeyId: AliasName, Plaintext: plaintext }, over)
+    expect(body.__type).toBe('DependencyTimeoutException')
+    state.isDown = false
+    await succeed('Encrypt', { KeyId: AliasName, Plaintext: plaintext }, over)
+  })
+
+  it('that was not there a moment ago works as soon as it is', async () => {
+    const { keyId } = await createKey()
+    const KeyId = `alias/${keyId}`
+    expect((await request('Encrypt', { KeyId, Plaintext: plaintext })).body.__type).toBe('NotFoundException')
+    // Made elsewhere.
+    await succeed('CreateAlias', { AliasName: KeyId, TargetKeyId: keyId }, { ...env })
+    await succeed('Encrypt', { KeyId, Plaintext: plaintext })
+  })
+
+  it('that points elsewhere by now is followed at once, here', async () => {
+    const [first, second] = [await createKey(), await createKey()]
+    const AliasName = `alias/${first.keyId}`
+    await succeed('CreateAlias', { AliasName, TargetKeyId: first.keyId })
+    await succeed('Encrypt', { KeyId: AliasName, Plaintext: plaintext })
+    await succeed('UpdateAlias', { AliasName, TargetKeyId: second.keyId })
+    const { KeyId } = await succeed('Encrypt', { KeyId: AliasName, Plaintext: plaintext })
+    expect(KeyId).toContain(second.keyId)
+  })
+})
