@@ -117,7 +117,8 @@ type Model = Readonly<
   Record<string, { readonly input: Readonly<Record<string, { readonly constraints: Constraints }>> }>
 >
 
-const modelPath = process.env.KMS_MODEL ?? '/work/shared/kms/model.json'
+/** AWS's model, where it lies beside the project. */
+const modelPath = process.env.KMS_MODEL ?? join(import.meta.dirname, '../../../shared/kms/model.json')
 const model = existsSync(modelPath) ? (JSON.parse(readFileSync(modelPath, 'utf8')) as Model) : null
 
 /** Where the service is tighter than its model. */
