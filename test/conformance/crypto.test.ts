@@ -398,3 +398,22 @@ describe('DryRunModifiers: IGNORE_CIPHERTEXT', () => {
     ],
   ])
 })
+
+it('refuse a grant token: nobody was given one', async () => {
+  const blob = Buffer.from(await encrypted(hello)).toString('base64')
+  const GrantTokens = ['a-token']
+  const calls: [string, Record<string, unknown>][] = [
+    ['Encrypt', { KeyId: key.id, Plaintext: 'YQ==' }],
+    ['Decrypt', { CiphertextBlob: blob }],
+    ['ReEncrypt', { CiphertextBlob: blob, DestinationKeyId: other.id }],
+    ['GenerateDataKey', { KeyId: key.id, KeySpec: 'AES_256' }],
+    ['GenerateDataKeyWithoutPlaintext', { KeyId: key.id, KeySpec: 'AES_256' }],
+  ]
+  for (const [operation, input] of calls) {
+    const { json } = await kms.ask(operation, { ...input, GrantTokens })
+    expect(json, operation).toEqual({
+      __type: 'InvalidGrantTokenException',
+      message: 'The grant token is not valid.',
+    })
+  }
+})
