@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildWorker } from '../src/local/build.ts'
 import { migrate } from '../src/local/migrate.ts'
+import { freePort } from '../src/local/ports.ts'
 import { children } from '../src/local/processes.ts'
-import { freePort, startWorkerd } from '../src/local/server.ts'
+import { startWorkerd } from '../src/local/server.ts'
 import { connections, type Driven, driveLoad, driver, signed } from './drive.ts'
 
 /*

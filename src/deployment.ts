@@ -4,6 +4,7 @@ import { RootKeys } from './crypto/root-keys.ts'
 import { Health } from './http/health.ts'
 import { type Authenticate, sigv4 } from './http/sigv4.ts'
 import { KeyDirectory } from './key/directory.ts'
+import { causeOf } from './model/errors.ts'
 import type { NowOrLater } from './model/now-or-later.ts'
 import { parseRootCredentials, parseSettings } from './model/settings.ts'
 import { AliasDirectory } from './operations/alias-directory.ts'
@@ -98,7 +99,7 @@ export async function prove(env: Env, deployment: Deployment): Promise<string | 
     else deployments.set(env, wrong)
     return wrong
   } catch (failure) {
-    console.warn(`The root keys cannot be proven yet: ${failure}`)
+    console.warn(`The root keys cannot be proven yet: ${causeOf(failure)}`)
     return null
   }
 }

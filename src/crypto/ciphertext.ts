@@ -1,13 +1,13 @@
 import { concat, fromHex, toHex, utf8 } from '../model/bytes.ts'
 import { type EncryptionContext, withCanonicalContext } from './encryption-context.ts'
 
+// Reading it from `crypto` is a call into the runtime each time.
+const { subtle } = crypto
+
 /*
  * The ciphertext blob, version 1. docs/ciphertext.md is normative; the offsets below are its table.
  *   version 1 ‖ suite 1 ‖ keyId 16 ‖ versionId 16 ‖ salt 32 ‖ commitment 32 ‖ ciphertext ‖ tag 16
  */
-// Reading it from `crypto` is a call into the runtime each time.
-const { subtle } = crypto
-
 const formatVersion = 1
 const suite = 1
 const multiRegionBit = 0x80

@@ -1,4 +1,5 @@
 import { fromBase64, lengthPrefixed, toHex, utf8 } from '../model/bytes.ts'
+import { parseRootKeys } from '../model/settings.ts'
 
 /** What a key under the root is for. A label never changes meaning: stored bytes depend on it. */
 export type RootLabel = 'edge-kms/root-check' | 'edge-kms/key-material' | 'edge-kms/list-marker'
@@ -16,27 +17,13 @@ export class RootKeys {
     this.current = Math.max(...versions.keys())
   }
 
-  /**
-   * Reads `VERSION:BASE64 VERSION:BASE64 …`, each 32 bytes. A string is the sentence that says what is wrong with it;
-   * it never repeats what it read.
-   */
+  /** From ROOT_KEYS; a string is the sentence that says what is wrong with it. */
   static async parse(text: string | undefined): Promise<RootKeys | string> {
-    const entries = (text ?? '').split(/\s+/).filter((entry) => entry !== '')
-    if (entries.length === 0) {
-      return 'ROOT_KEYS is not set. Set it to VERSION:BASE64 with 32 random bytes, for example "1:<44 characters of base64>".'
-    }
+    const keys = parseRootKeys(text, fromBase64)
+    if (typeof keys === 'string') return keys
     const versions = new Map<number, CryptoKey>()
-    for (const [at, entry] of entries.entries()) {
-      const [, version, encoded] = /^([1-9]\d{0,8}):(.+)$/.exec(entry) ?? []
-      const bytes = fromBase64(encoded ?? '')
-      if (version === undefined || bytes?.length !== 32) {
-        return `ROOT_KEYS is malformed: entry ${at + 1} is not VERSION:BASE64 with 32 bytes (44 characters of base64).`
-      }
-      if (versions.has(Number(version))) return `ROOT_KEYS is malformed: version ${version} is there twice.`
-      versions.set(
-        Number(version),
-        await crypto.subtle.importKey('raw', bytes, 'HKDF', false, ['deriveKey', 'deriveBits']),
-      )
+    for (const [version, bytes] of keys) {
+      versions.set(version, await crypto.subtle.importKey('raw', bytes, 'HKDF', false, ['deriveKey', 'deriveBits']))
     }
     return new RootKeys(versions)
   }

@@ -1,7 +1,7 @@
 import { hkdfSync } from 'node:crypto'
 import { Stop } from '../local/options.ts'
 import { lengthPrefixed, utf8 } from '../model/bytes.ts'
-import { parseRootCredentials } from '../model/settings.ts'
+import { parseRootCredentials, parseRootKeys } from '../model/settings.ts'
 
 /** As wrangler.toml has it: wrangler finds the database by this name, so that no id is kept anywhere. */
 const database = 'edge-kms'
@@ -37,7 +37,7 @@ export function plan({ secrets, cloud }: Facts): Step[] {
   if (missing !== undefined) {
     throw new Stop(`${missing} is set neither in the environment nor on the Worker. Set it: ${howToSet[missing]}.`)
   }
-  const rootKeys = isSet(secrets.ROOT_KEYS) ? parseRootKeys(secrets.ROOT_KEYS) : null
+  const rootKeys = isSet(secrets.ROOT_KEYS) ? readRootKeys(secrets.ROOT_KEYS) : null
   if (isSet(secrets.ROOT_CREDENTIALS)) refuseWeakCredentials(secrets.ROOT_CREDENTIALS)
 
   const steps: Step[] = []
@@ -71,24 +71,21 @@ function isSet(text: string | undefined): text is string {
   return text !== undefined && text.trim() !== ''
 }
 
-/** By version. As strict as the Worker, which refuses to serve with what it cannot read. */
-function parseRootKeys(text: string): ReadonlyMap<number, Buffer> {
-  const keys = new Map<number, Buffer>()
-  for (const [at, entry] of text.trim().split(/\s+/).entries()) {
-    const [, version, encoded = ''] = /^([1-9]\d{0,8}):(.+)$/.exec(entry) ?? []
-    const bytes = Buffer.from(encoded, 'base64')
-    if (version === undefined || bytes.length !== 32 || bytes.toString('base64') !== encoded) {
-      throw new Stop(
-        `ROOT_KEYS is malformed: entry ${at + 1} is not VERSION:BASE64 with 32 bytes (44 characters of base64).`,
-      )
-    }
-    if (bytes.every((byte) => byte === 0)) {
-      throw new Stop(`Entry ${at + 1} of ROOT_KEYS is the example of .dev.vars.example. Set it: ${howToSet.ROOT_KEYS}.`)
-    }
-    if (keys.has(Number(version))) throw new Stop(`ROOT_KEYS is malformed: version ${version} is there twice.`)
-    keys.set(Number(version), bytes)
+/** By version. By the Worker's own rules, but for the example, which it cannot tell from another key. */
+function readRootKeys(text: string): ReadonlyMap<number, Buffer> {
+  const keys = parseRootKeys(text, decodeBase64)
+  if (typeof keys === 'string') throw new Stop(keys)
+  for (const [at, bytes] of [...keys.values()].entries()) {
+    if (bytes.some((byte) => byte !== 0)) continue
+    throw new Stop(`Entry ${at + 1} of ROOT_KEYS is the example of .dev.vars.example. Set it: ${howToSet.ROOT_KEYS}.`)
   }
   return keys
+}
+
+/** Strict, as the Worker's is: null for what does not come back as it was. */
+function decodeBase64(text: string): Buffer | null {
+  const bytes = Buffer.from(text, 'base64')
+  return bytes.toString('base64') === text ? bytes : null
 }
 
 function refuseWeakCredentials(text: string): void {

@@ -1,6 +1,6 @@
 import { fromUtf8, toBase64 } from '../model/bytes.ts'
 import type { Call } from '../model/call.ts'
-import { exceptions, isRefusal, type Refusal, refuse } from '../model/errors.ts'
+import { causeOf, exceptions, isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 import type { NowOrLater } from '../model/now-or-later.ts'
 import type { Authenticate } from './sigv4.ts'
@@ -124,8 +124,7 @@ function encode(value: unknown): unknown {
   return encoded
 }
 
-/** The cause alone where there is one: a failed query's own message repeats its parameters. */
 function describe(failure: unknown): string {
-  if (!(failure instanceof Error)) return String(failure)
-  return failure.cause instanceof Error ? describe(failure.cause) : (failure.stack ?? failure.message)
+  const cause = causeOf(failure)
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
 }

@@ -5,7 +5,7 @@ import type { RootKeys } from '../crypto/root-keys.ts'
 import { generateSymmetric, type SealedVersion } from '../crypto/symmetric.ts'
 import { keyArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
-import { type ExceptionName, isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
+import { causeOf, type ExceptionName, isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
 import { keySpecRow } from '../model/key-specs.ts'
 import { dayMs, limits } from '../model/limits.ts'
 import type { Key, KeyRecord, KeySnapshot, NewKey, ReadOperation, RotationPage, RotationType, Tag } from './key.ts'
@@ -346,7 +346,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
         await this.#outbox.flush()
         return 'current'
       } catch (failure) {
-        console.warn(`The index does not answer for ${region}/${keyId}: ${failure}`)
+        console.warn(`The index does not answer for ${region}/${keyId}: ${causeOf(failure)}`)
         return 'unknown'
       }
     }
@@ -356,7 +356,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       try {
         roots = await this.#parts.sealingRoots()
       } catch (failure) {
-        return timedOut(`the root key cannot be proven: ${failure}`)
+        return timedOut(`the root key cannot be proven: ${causeOf(failure)}`)
       }
       return generateSymmetric(roots, key, keySpecRow(key.spec).materialBytes)
     }

@@ -35,87 +35,45 @@ const answers = {
   updating: ['KMSInvalidStateException', 'is updating.'],
 } as const
 
-const anyState = ['ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'ok'] as const satisfies Row
-const use = [
-  'ok',
-  'disabled',
-  'deleting',
-  'deletingReplica',
-  'importing',
-  'unavailable',
-  'creating',
-  'ok',
-] as const satisfies Row
-const describeOrName = ['ok', 'ok', 'deleting', 'deletingReplica', 'ok', 'ok', 'ok', 'ok'] as const satisfies Row
-const toggle = [
-  'ok',
-  'ok',
-  'deleting',
-  'deletingReplica',
-  'importing',
-  'ok',
-  'creating',
-  'updating',
-] as const satisfies Row
-const changeRotation = [
-  'ok',
-  'disabled',
-  'deleting',
-  'deletingReplica',
-  'external',
-  'ok',
-  'creating',
-  'ok',
-] as const satisfies Row
-const rotationStatus = ['ok', 'ok', 'ok', 'ok', 'external', 'ok', 'ok', 'ok'] as const satisfies Row
-const rotateNow = [
-  'ok',
-  'disabled',
-  'deleting',
-  'deletingReplica',
-  'importing',
-  'ok',
-  'creating',
-  'updating',
-] as const satisfies Row
-const schedule = ['ok', 'ok', 'deleting', 'deletingReplica', 'ok', 'ok', 'ok', 'updating'] as const satisfies Row
-const cancel = [
-  'notDeleting',
-  'notDeleting',
-  'ok',
-  'ok',
-  'notDeleting',
-  'notDeleting',
-  'notDeleting',
-  'notDeleting',
-] as const satisfies Row
+/** A row for each way in which operations look at the state. */
+const rows = {
+  anyState: ['ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'ok'],
+  use: ['ok', 'disabled', 'deleting', 'deletingReplica', 'importing', 'unavailable', 'creating', 'ok'],
+  describeOrName: ['ok', 'ok', 'deleting', 'deletingReplica', 'ok', 'ok', 'ok', 'ok'],
+  toggle: ['ok', 'ok', 'deleting', 'deletingReplica', 'importing', 'ok', 'creating', 'updating'],
+  changeRotation: ['ok', 'disabled', 'deleting', 'deletingReplica', 'external', 'ok', 'creating', 'ok'],
+  rotationStatus: ['ok', 'ok', 'ok', 'ok', 'external', 'ok', 'ok', 'ok'],
+  rotateNow: ['ok', 'disabled', 'deleting', 'deletingReplica', 'importing', 'ok', 'creating', 'updating'],
+  schedule: ['ok', 'ok', 'deleting', 'deletingReplica', 'ok', 'ok', 'ok', 'updating'],
+  cancel: ['notDeleting', 'notDeleting', 'ok', 'ok', 'notDeleting', 'notDeleting', 'notDeleting', 'notDeleting'],
+} as const satisfies Record<string, Row>
 
 const table = {
-  CancelKeyDeletion: cancel,
-  CreateAlias: describeOrName,
-  Decrypt: use,
-  DescribeKey: anyState,
-  DisableKey: toggle,
-  DisableKeyRotation: changeRotation,
-  EnableKey: toggle,
-  EnableKeyRotation: changeRotation,
-  Encrypt: use,
-  GenerateDataKey: use,
-  GenerateDataKeyWithoutPlaintext: use,
-  GetKeyPolicy: anyState,
-  GetKeyRotationStatus: rotationStatus,
-  ListAliases: anyState,
-  ListKeyPolicies: anyState,
-  ListKeyRotations: anyState,
-  ListResourceTags: anyState,
-  PutKeyPolicy: anyState,
-  ReEncrypt: use,
-  RotateKeyOnDemand: rotateNow,
-  ScheduleKeyDeletion: schedule,
-  TagResource: describeOrName,
-  UntagResource: describeOrName,
-  UpdateAlias: describeOrName,
-  UpdateKeyDescription: describeOrName,
+  CancelKeyDeletion: rows.cancel,
+  CreateAlias: rows.describeOrName,
+  Decrypt: rows.use,
+  DescribeKey: rows.anyState,
+  DisableKey: rows.toggle,
+  DisableKeyRotation: rows.changeRotation,
+  EnableKey: rows.toggle,
+  EnableKeyRotation: rows.changeRotation,
+  Encrypt: rows.use,
+  GenerateDataKey: rows.use,
+  GenerateDataKeyWithoutPlaintext: rows.use,
+  GetKeyPolicy: rows.anyState,
+  GetKeyRotationStatus: rows.rotationStatus,
+  ListAliases: rows.anyState,
+  ListKeyPolicies: rows.anyState,
+  ListKeyRotations: rows.anyState,
+  ListResourceTags: rows.anyState,
+  PutKeyPolicy: rows.anyState,
+  ReEncrypt: rows.use,
+  RotateKeyOnDemand: rows.rotateNow,
+  ScheduleKeyDeletion: rows.schedule,
+  TagResource: rows.describeOrName,
+  UntagResource: rows.describeOrName,
+  UpdateAlias: rows.describeOrName,
+  UpdateKeyDescription: rows.describeOrName,
 } as const satisfies Record<string, Row>
 
 export type StatefulOperation = keyof typeof table

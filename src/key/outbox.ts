@@ -1,3 +1,4 @@
+import { causeOf } from '../model/errors.ts'
 import type { IndexEntry } from '../model/index-entry.ts'
 import type { KeyRecord } from './key.ts'
 import type { KeyIndex } from './key-index.ts'
@@ -49,7 +50,7 @@ export class Outbox {
         this.#storage.dequeue(batch[batch.length - 1]?.sequence ?? 0)
       }
     } catch (failure) {
-      console.warn(`The index does not take its entries: ${failure}`)
+      console.warn(`The index does not take its entries: ${causeOf(failure)}`)
       this.#flushing = undefined
       void this.#durable.setAlarm(Date.now() + Math.min(retryFirstMs * 2 ** this.#failures++, retryMaxMs))
       return false

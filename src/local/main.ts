@@ -15,9 +15,12 @@ async function run(options: LocalOptions): Promise<void> {
   // Only now: what it brings along takes a second to load, and a wrong option should be answered at once.
   const { startServer } = await import('./server.ts')
   const server = await startServer(options)
-  let _stopping: Promise<never> | undefined
-  const stop = () => {
-    _stopping ??= server.stop().then(() => process.exit(0))
+  let isStopping = false
+  const stop = async () => {
+    if (isStopping) return
+    isStopping = true
+    await server.stop()
+    process.exit(0)
   }
   process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop)
   console.log(banner(server, options))

@@ -1,10 +1,10 @@
-import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions } from 'wrangler'
 import { buildWorker } from './build.ts'
 import { migrate } from './migrate.ts'
 import { type LocalOptions, Stop } from './options.ts'
+import { freePort } from './ports.ts'
 import { StateFolder } from './state.ts'
 
 const project = join(import.meta.dirname, '../..')
@@ -170,22 +170,6 @@ async function probe(endpoint: string): Promise<void> {
   }
   const { message } = (await (await fetch(endpoint, request)).json()) as { message?: string }
   throw new Stop(message ?? `The server does not become ready: ${await response.text()}`)
-}
-
-/** The port itself where it is free; 0 chooses one. */
-export function freePort(host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', (failure: NodeJS.ErrnoException) => {
-      if (failure.code === 'EADDRINUSE')
-        reject(new Stop(`Port ${port} on ${host} is taken. Choose another with --port.`))
-      else reject(new Stop(`${host}:${port} cannot be listened on: ${failure.message}.`))
-    })
-    server.listen({ host, port }, () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : port))
-    })
-  })
 }
 
 function isLoopback(host: string): boolean {

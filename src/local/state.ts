@@ -100,7 +100,7 @@ export class StateFolder {
   #stateFile(): StateFile {
     const file = join(this.path, 'state.json')
     if (!existsSync(file)) this.#write('state.json', { version: stateVersion, clockOffsetMs: 0 } satisfies StateFile)
-    const state = parsed(readFileSync(file, 'utf8')) as StateFile | null
+    const state = readJson(file) as StateFile | null
     if (typeof state?.version !== 'number') {
       throw new Stop(`${file} is damaged: put back what it was, or choose another --state.`)
     }
@@ -156,18 +156,14 @@ function ownMark(): ProcessMark {
 
 /** Null: nothing that can be read, such as a file of a process killed while it wrote. */
 function readLock(file: string): LockFile | null {
-  try {
-    const lock = JSON.parse(readFileSync(file, 'utf8')) as Partial<LockFile>
-    return lock.owner === undefined ? null : { owner: lock.owner, workerds: lock.workerds ?? [] }
-  } catch {
-    return null
-  }
+  const lock = readJson(file) as Partial<LockFile> | null
+  return lock?.owner === undefined ? null : { owner: lock.owner, workerds: lock.workerds ?? [] }
 }
 
-/** Null: not JSON. */
-function parsed(text: string): unknown {
+/** Null: there is no such file, or it is not JSON. */
+function readJson(file: string): unknown {
   try {
-    return JSON.parse(text)
+    return JSON.parse(readFileSync(file, 'utf8'))
   } catch {
     return null
   }

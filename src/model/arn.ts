@@ -1,6 +1,5 @@
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const multiRegionForm = /^mrk-[0-9a-f]{32}$/
-
 const arnForm = /^arn:aws:kms:([^:]+):(\d{12}):(.+)$/
 
 /** The ways to name a key in a request. A name says nothing about whether the key exists. */

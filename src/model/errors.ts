@@ -77,6 +77,11 @@ export function refuse<const Name extends ExceptionName>(
   return { refused, message, reason }
 }
 
+/** What a log may say of a failure: the cause where there is one, as a failed query's own message repeats its parameters. */
+export function causeOf(failure: unknown): unknown {
+  return failure instanceof Error && failure.cause !== undefined ? causeOf(failure.cause) : failure
+}
+
 /** Something this service depends on does not answer: KMS's own text. */
 export function timedOut(reason: string): Refusal<'DependencyTimeoutException'> {
   const text = 'The system timed out while trying to fulfill the request. You can retry the request.'

@@ -19,7 +19,7 @@ export function parseSettings(variables: {
   const staleSeconds = seconds(variables.STALE_SECONDS, 300)
   if (keySnapshotSeconds === null) return 'KEY_SNAPSHOT_SECONDS is not a number of seconds from 0 to 3600.'
   if (staleSeconds === null) return 'STALE_SECONDS is not a number of seconds from 0 to 3600.'
-  const regions = (variables.REGIONS ?? '').split(/\s+/).filter((region) => region !== '')
+  const regions = entriesOf(variables.REGIONS)
   const unknown = regions.find((region) => !isRegion(region))
   if (unknown !== undefined) return `REGIONS has ${unknown}, which is no AWS Region.`
   const served = new Set(regions)
@@ -30,9 +30,39 @@ export function parseSettings(variables: {
   }
 }
 
+/** What white space separates. */
+function entriesOf(text: string | undefined): string[] {
+  return (text ?? '').split(/\s+/).filter((entry) => entry !== '')
+}
+
 function seconds(text: string | undefined, otherwise: number): number | null {
   if (text === undefined || text === '') return otherwise
   return /^\d+(\.\d+)?$/.test(text) && Number(text) <= 3600 ? Number(text) : null
+}
+
+/**
+ * Reads `VERSION:BASE64 VERSION:BASE64 …`, each 32 bytes, by version. A string is the sentence that says what is wrong;
+ * it never repeats what it read. `decode` answers null for what is not base64.
+ */
+export function parseRootKeys<Bytes extends Uint8Array>(
+  text: string | undefined,
+  decode: (base64: string) => Bytes | null,
+): ReadonlyMap<number, Bytes> | string {
+  const entries = entriesOf(text)
+  if (entries.length === 0) {
+    return 'ROOT_KEYS is not set. Set it to VERSION:BASE64 with 32 random bytes, for example "1:<44 characters of base64>".'
+  }
+  const keys = new Map<number, Bytes>()
+  for (const [at, entry] of entries.entries()) {
+    const [, version, encoded = ''] = /^([1-9]\d{0,8}):(.+)$/.exec(entry) ?? []
+    const bytes = decode(encoded)
+    if (version === undefined || bytes?.length !== 32) {
+      return `ROOT_KEYS is malformed: entry ${at + 1} is not VERSION:BASE64 with 32 bytes (44 characters of base64).`
+    }
+    if (keys.has(Number(version))) return `ROOT_KEYS is malformed: version ${version} is there twice.`
+    keys.set(Number(version), bytes)
+  }
+  return keys
 }
 
 export interface RootCredential {
@@ -45,7 +75,7 @@ export interface RootCredential {
  * never repeats what it read.
  */
 export function parseRootCredentials(text: string | undefined): ReadonlyMap<string, RootCredential> | string {
-  const entries = (text ?? '').split(/\s+/).filter((entry) => entry !== '')
+  const entries = entriesOf(text)
   if (entries.length === 0) {
     return 'ROOT_CREDENTIALS is not set. Set it to ACCOUNT:ACCESS_KEY_ID:SECRET_ACCESS_KEY with an account of 12 digits.'
   }

@@ -1,7 +1,7 @@
 import { isDatabaseFailure } from '../catalog/database.ts'
 import { isRetryable } from '../key/directory.ts'
 import type { Call } from '../model/call.ts'
-import { type ExceptionName, isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
+import { causeOf, type ExceptionName, isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
 import { isOperationName, operations } from './index.ts'
 import type { Output, Services } from './operation.ts'
 
@@ -30,10 +30,9 @@ export async function invoke(name: string, raw: unknown, call: Call, services: S
     return await row.handle(input, call, found, services)
   } catch (failure) {
     if (!isRetryable(failure) && !isDatabaseFailure(failure)) throw failure
-    // Its own message repeats the query's parameters.
-    const cause = failure instanceof Error && failure.cause !== undefined ? failure.cause : failure
-    console.warn(JSON.stringify({ requestId: call.requestId, operation: name, unanswered: String(cause) }))
-    return timedOut(String(cause))
+    const unanswered = String(causeOf(failure))
+    console.warn(JSON.stringify({ requestId: call.requestId, operation: name, unanswered }))
+    return timedOut(unanswered)
   }
 }
 

@@ -10,17 +10,9 @@ import {
   NotFoundException,
 } from '@aws-sdk/client-kms'
 import { beforeAll, expect, it } from 'vitest'
+import { freePort } from '../../src/local/ports.ts'
 import { isAlive, type ProcessMark } from '../../src/local/processes.ts'
-import {
-  failedStart,
-  freePort,
-  isServed,
-  kmsClient,
-  openIndex,
-  project,
-  startKms,
-  temporaryState,
-} from '../support/server.ts'
+import { failedStart, isServed, kmsClient, openIndex, project, startKms, temporaryState } from '../support/server.ts'
 
 /** A state that a server has made and left, with one key in it. */
 let made: string
@@ -159,7 +151,7 @@ it('leaves a state to the server that has it', async () => {
 
 it('ends the workerd that a killed server has left behind', async () => {
   const state = temporaryState()
-  const args = ['--state', state, '--port', `${await freePort()}`]
+  const args = ['--state', state, '--port', `${await freePort('127.0.0.1', 0)}`]
   const killed = await startKms(args)
   const { KeyMetadata } = await kmsClient(killed.endpoint).send(new CreateKeyCommand({}))
   process.kill(killed.pid, 'SIGKILL')
