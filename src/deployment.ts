@@ -3,9 +3,12 @@ import { wrongRootKey } from './catalog/root-keys.ts'
 import { RootKeys } from './crypto/root-keys.ts'
 import { Health } from './http/health.ts'
 import { type Authenticate, sigv4 } from './http/sigv4.ts'
+import { CredentialDirectory } from './iam/credentials.ts'
+import { Issuers } from './iam/issuers.ts'
 import { KeyDirectory } from './key/directory.ts'
 import { causeOf } from './model/errors.ts'
 import type { NowOrLater } from './model/now-or-later.ts'
+import { isRegion } from './model/regions.ts'
 import { parseRootCredentials, parseSettings } from './model/settings.ts'
 import { AliasDirectory } from './operations/alias-directory.ts'
 import type { KeyObject } from './worker.ts'
@@ -26,6 +29,10 @@ export interface Deployment {
   readonly roots: RootKeys
   readonly keys: KeyDirectory
   readonly aliases: AliasDirectory
+  readonly credentials: CredentialDirectory
+  readonly issuers: Issuers
+  /** True for the accounts that ROOT_CREDENTIALS names. */
+  isAccount(account: string): boolean
   readonly database: Database
   readonly health: Health
   readonly authenticate: Authenticate
@@ -63,20 +70,38 @@ export async function provenRoots(env: Env): Promise<RootKeys> {
 async function assemble(env: Env): Promise<Deployment | string> {
   const settings = parseSettings(env)
   if (typeof settings === 'string') return settings
-  const credentials = parseRootCredentials(env.ROOT_CREDENTIALS)
-  if (typeof credentials === 'string') return credentials
+  const rootCredentials = parseRootCredentials(env.ROOT_CREDENTIALS)
+  if (typeof rootCredentials === 'string') return rootCredentials
   const roots = await RootKeys.parse(env.ROOT_KEYS)
   if (typeof roots === 'string') return roots
+  const { keySnapshotSeconds, staleSeconds } = settings
+  const db = database(env.DB)
+  const credentials = new CredentialDirectory({
+    roots,
+    database: db,
+    rootCredentials,
+    keySnapshotSeconds,
+    staleSeconds,
+  })
+  const accounts = new Set([...rootCredentials.values()].map(({ principal }) => principal.account))
   const deployment: Deployment = {
     roots,
-    keys: new KeyDirectory(roots, settings.keySnapshotSeconds),
-    aliases: new AliasDirectory(settings.keySnapshotSeconds, settings.staleSeconds),
-    database: database(env.DB),
+    keys: new KeyDirectory(roots, keySnapshotSeconds),
+    aliases: new AliasDirectory(keySnapshotSeconds, staleSeconds),
+    credentials,
+    issuers: new Issuers(),
+    isAccount: (account) => accounts.has(account),
+    database: db,
     health: new Health(),
     authenticate: sigv4({
-      service: 'kms',
-      isRegion: settings.isRegionServed,
-      findCredential: (accessKeyId) => credentials.get(accessKeyId) ?? null,
+      // IAM and STS are the same in every Region, and clients sign for the one that they like.
+      services: new Map([
+        ['kms', { isRegion: settings.isRegionServed }],
+        ['iam', { isRegion }],
+        ['sts', { isRegion }],
+      ]),
+      findCredential: (...asked) => credentials.find(...asked),
+      noteUse: (...use) => credentials.noteUse(...use),
     }),
     isProven: false,
     provenNextAt: 0,

@@ -1,8 +1,10 @@
 import { database } from './catalog/database.ts'
-import { hasFaultyKeys, keyStanding, publishKeys, reportRolledBack } from './catalog/keys.ts'
+import { hasFaultyKeys, keyStanding, publish, reportRolledBack } from './catalog/keys.ts'
 import { type Deployment, deploymentOf, type Env, prove, provenRoots } from './deployment.ts'
 import { createApp, type Doors } from './http/app.ts'
 import type { Authenticate } from './http/sigv4.ts'
+import { invokeQuery } from './iam/invoke.ts'
+import type { Fetch } from './iam/issuers.ts'
 import { sweep } from './jobs/sweep.ts'
 import { type KeyObjectParts, keyObjectClass } from './key/key-object.ts'
 import { after } from './model/now-or-later.ts'
@@ -14,6 +16,10 @@ export interface Seams {
   authenticate(deployment: Deployment, env: Env): Authenticate
   /** Accept-Encoding as the client sent and may have signed it; null: it is the one that arrived. */
   acceptEncoding(request: Request): string | null
+  /** Null: not known. */
+  sourceIp(request: Request): string | null
+  /** Asks an issuer of web tokens. */
+  readonly fetch: Fetch
 }
 
 /** What a key's object works with: the index in D1, and the root keys. */
@@ -22,7 +28,7 @@ export function keyObjectParts(env: Env): KeyObjectParts {
   return {
     index: {
       standing: (region, keyId) => keyStanding(db, region, keyId),
-      publish: (entries) => publishKeys(db, entries),
+      publish: (entries) => publish(db, entries),
       reportRolledBack: (region, keyId) => reportRolledBack(db, region, keyId),
     },
     sealingRoots: () => provenRoots(env),
@@ -51,13 +57,19 @@ export function createWorker(seams: Seams): ExportedHandler<Env> {
 function doors(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: Seams): Doors {
   const waitUntil = (promise: Promise<unknown>) => ctx.waitUntil(promise)
   if (!deployment.isProven && Date.now() >= deployment.provenNextAt) waitUntil(prove(env, deployment))
-  const services = { ...deployment, namespace: env.KEYS, waitUntil }
+  const { credentials } = deployment
+  const services = { ...deployment, callers: credentials, namespace: env.KEYS, fetch: seams.fetch, waitUntil }
   return {
     door: {
       authenticate: seams.authenticate(deployment, env),
       acceptEncoding: seams.acceptEncoding,
+      sourceIp: seams.sourceIp,
       clock: () => seams.clock(env),
-      invoke: (operation, input, call) => invoke(operation, input, call, services),
+      waitUntil,
+      invoke: (service, operation, input, call) =>
+        service === 'iam' || service === 'sts'
+          ? invokeQuery(service, operation, input, call, services)
+          : invoke(operation, input, call, services),
     },
     readiness: () =>
       deployment.health.readiness(
@@ -81,6 +93,8 @@ export const edgeSeams: Seams = {
   authenticate: ({ authenticate }) => authenticate,
   // The edge rewrites the header on the way to the Worker.
   acceptEncoding: ({ cf }) => (typeof cf?.clientAcceptEncoding === 'string' ? cf.clientAcceptEncoding : null),
+  sourceIp: ({ headers }) => headers.get('cf-connecting-ip'),
+  fetch: (url, init) => fetch(url, init),
 }
 
 export default createWorker(edgeSeams)

@@ -21,6 +21,15 @@ export async function findAlias(db: Database, name: AliasName): Promise<Alias | 
   return row ?? null
 }
 
+/** The names of all aliases that point at the key, `alias/…`. */
+export async function aliasesOfKey(
+  db: Database,
+  { account, region, keyId }: { account: string; region: string; keyId: string },
+): Promise<string[]> {
+  const rows = await listAliases(db, { account, region, targetKeyId: keyId }, '', limits.aliasesPerKeyMax)
+  return rows.map(({ aliasName }) => aliasName)
+}
+
 /** At most `limit` aliases that come after `after`, in order; those of one key where `targetKeyId` is given. */
 export function listAliases(
   db: Database,
@@ -55,11 +64,12 @@ export async function createAlias(db: Database, alias: Alias): Promise<'created'
   return isLive ? 'full' : 'noKey'
 }
 
-/** One statement, under the conditions of `createAlias`. */
+/** One statement, under the conditions of `createAlias`. `moved`: it no longer points at `fromKeyId`. */
 export async function updateAlias(
   db: Database,
   alias: Omit<Alias, 'createdAt'>,
-): Promise<'updated' | 'noAlias' | 'full' | 'noKey'> {
+  fromKeyId: string,
+): Promise<'updated' | 'moved' | 'full' | 'noKey'> {
   const { region, targetKeyId, updatedAt } = alias
   const updated = await db
     .update(aliases)
@@ -67,19 +77,20 @@ export async function updateAlias(
     .where(
       and(
         named(alias),
+        eq(aliases.targetKeyId, fromKeyId),
         exists(liveKey(db, alias)),
         sql`(${aliases.targetKeyId} = ${targetKeyId} or (${aliasCount(region, targetKeyId)}) < ${limits.aliasesPerKeyMax})`,
       ),
     )
   if (updated.meta.changes > 0) return 'updated'
-  if ((await findAlias(db, alias)) === null) return 'noAlias'
+  if ((await findAlias(db, alias))?.targetKeyId !== fromKeyId) return 'moved'
   const isLive = (await liveKey(db, alias)).length > 0
   return isLive ? 'full' : 'noKey'
 }
 
-/** False: there was no such alias. */
-export async function deleteAlias(db: Database, name: AliasName): Promise<boolean> {
-  const deleted = await db.delete(aliases).where(named(name))
+/** False: there is no such alias, or it no longer points at `fromKeyId`. */
+export async function deleteAlias(db: Database, name: AliasName, fromKeyId: string): Promise<boolean> {
+  const deleted = await db.delete(aliases).where(and(named(name), eq(aliases.targetKeyId, fromKeyId)))
   return deleted.meta.changes > 0
 }
 

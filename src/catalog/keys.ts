@@ -1,8 +1,9 @@
 import { and, asc, eq, gt, isNotNull, isNull, lte, or, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
-import type { IndexEntry } from '../model/index-entry.ts'
+import type { IndexEntry, OutboxEntry } from '../model/index-entry.ts'
 import type { Database } from './database.ts'
-import { aliases, keys } from './schema.ts'
+import { retirableGrantStatement } from './retirable-grants.ts'
+import { aliases, keys, retirableGrants } from './schema.ts'
 
 /** At most `limit` key ids of the account in the Region that come after `after`, in order. */
 export async function listKeyIds(db: Database, account: string, region: string, after: string, limit: number) {
@@ -48,30 +49,38 @@ export async function keyStanding(db: Database, region: string, keyId: string) {
   return row ?? null
 }
 
-/** One transaction. An entry changes nothing where the index has its revision or a later one. */
-export async function publishKeys(db: Database, entries: readonly IndexEntry[]): Promise<void> {
-  const statements = entries.flatMap((entry): BatchItem<'sqlite'>[] => {
-    const upsert = db
-      .insert(keys)
-      .values({ ...entry })
-      .onConflictDoUpdate({
-        target: [keys.region, keys.keyId],
-        set: {
-          revision: entry.revision,
-          state: entry.state,
-          dueAt: entry.dueAt,
-          deletedAt: entry.deletedAt,
-          fault: null,
-          isRestoreAccepted: false,
-        },
-        setWhere: sql`excluded.revision > ${keys.revision}`,
-      })
-    if (entry.deletedAt === null) return [upsert]
-    const { region, keyId } = entry
-    return [upsert, db.delete(aliases).where(and(eq(aliases.region, region), eq(aliases.targetKeyId, keyId)))]
-  })
+/** One transaction. What the index has at its revision or a later one is not changed. */
+export async function publish(db: Database, entries: readonly OutboxEntry[]): Promise<void> {
+  const statements = entries.flatMap((entry) =>
+    entry.kind === 'index' ? keyStatements(db, entry.body) : [retirableGrantStatement(db, entry.body)],
+  )
   const [first, ...rest] = statements
   if (first !== undefined) await db.batch([first, ...rest])
+}
+
+function keyStatements(db: Database, entry: IndexEntry): BatchItem<'sqlite'>[] {
+  const upsert = db
+    .insert(keys)
+    .values({ ...entry })
+    .onConflictDoUpdate({
+      target: [keys.region, keys.keyId],
+      set: {
+        revision: entry.revision,
+        state: entry.state,
+        dueAt: entry.dueAt,
+        deletedAt: entry.deletedAt,
+        fault: null,
+        isRestoreAccepted: false,
+      },
+      setWhere: sql`excluded.revision > ${keys.revision}`,
+    })
+  if (entry.deletedAt === null) return [upsert]
+  const { region, keyId } = entry
+  return [
+    upsert,
+    db.delete(aliases).where(and(eq(aliases.region, region), eq(aliases.targetKeyId, keyId))),
+    db.delete(retirableGrants).where(and(eq(retirableGrants.region, region), eq(retirableGrants.keyId, keyId))),
+  ]
 }
 
 export async function reportRolledBack(db: Database, region: string, keyId: string): Promise<void> {

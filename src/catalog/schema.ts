@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /** The index of keys: rebuilt from the objects, never the other way round. Written by the objects' outboxes alone. */
 export const keys = sqliteTable(
@@ -50,4 +50,150 @@ export const aliases = sqliteTable(
 export const rootKeys = sqliteTable('root_keys', {
   version: integer().primaryKey(),
   checkValue: text('check_value').notNull(),
+})
+
+/** Grants that name a retiring principal: a copy for ListRetirableGrants. The key's object has the truth. */
+export const retirableGrants = sqliteTable(
+  'retirable_grants',
+  {
+    region: text().notNull(),
+    keyId: text('key_id').notNull(),
+    grantId: text('grant_id').notNull(),
+    /** The account of the key. */
+    account: text().notNull(),
+    retiringId: text('retiring_id').notNull(),
+    /** The grant as JSON. */
+    body: text().notNull(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.region, row.keyId, row.grantId] }),
+    index('retirable_grants_listed').on(row.retiringId, row.region, row.keyId, row.grantId),
+  ],
+)
+
+/** Names of users, roles, groups and policies are unique in their account whatever their case. */
+const name = (column: string) => text(column).notNull()
+const entity = {
+  /** AIDA…, AROA…, AGPA…, ANPA…: never given to another. */
+  id: text().primaryKey(),
+  account: text().notNull(),
+  /** As it was given. */
+  name: name('name'),
+  /** In lower case. */
+  nameKey: name('name_key'),
+  path: text().notNull(),
+  /** Wall time in milliseconds, as every time of IAM. */
+  createdAt: integer('created_at').notNull(),
+}
+
+export const users = sqliteTable('users', { ...entity, boundaryArn: text('boundary_arn') }, (row) => [
+  uniqueIndex('users_named').on(row.account, row.nameKey),
+])
+
+export const accessKeys = sqliteTable(
+  'access_keys',
+  {
+    accessKeyId: text('access_key_id').primaryKey(),
+    userId: text('user_id').notNull(),
+    isActive: integer('is_active', { mode: 'boolean' }).notNull(),
+    createdAt: integer('created_at').notNull(),
+    rootVersion: integer('root_version').notNull(),
+    /** The secret access key, sealed (crypto/secret.ts), in base64. */
+    sealed: text().notNull(),
+    lastUsedAt: integer('last_used_at'),
+    lastUsedService: text('last_used_service'),
+    lastUsedRegion: text('last_used_region'),
+  },
+  (row) => [index('access_keys_of_user').on(row.userId)],
+)
+
+export const groups = sqliteTable('groups', entity, (row) => [uniqueIndex('groups_named').on(row.account, row.nameKey)])
+
+export const groupMembers = sqliteTable(
+  'group_members',
+  { groupId: text('group_id').notNull(), userId: text('user_id').notNull() },
+  (row) => [
+    primaryKey({ columns: [row.groupId, row.userId] }),
+    index('group_members_of_user').on(row.userId, row.groupId),
+  ],
+)
+
+export const roles = sqliteTable(
+  'roles',
+  {
+    ...entity,
+    description: text().notNull(),
+    maxSessionSeconds: integer('max_session_seconds').notNull(),
+    /** The trust policy, as it was given. */
+    trustPolicy: text('trust_policy').notNull(),
+    /** JSON: the unique id that each principal's ARN in it stood for when it was written. */
+    trustPrincipalIds: text('trust_principal_ids').notNull(),
+    boundaryArn: text('boundary_arn'),
+    lastUsedAt: integer('last_used_at'),
+    lastUsedRegion: text('last_used_region'),
+  },
+  (row) => [uniqueIndex('roles_named').on(row.account, row.nameKey)],
+)
+
+/** Of a user, a group or a role. */
+export const inlinePolicies = sqliteTable(
+  'inline_policies',
+  { ownerId: text('owner_id').notNull(), name: name('name'), document: text().notNull() },
+  (row) => [primaryKey({ columns: [row.ownerId, row.name] })],
+)
+
+export const managedPolicies = sqliteTable(
+  'managed_policies',
+  {
+    ...entity,
+    arn: text().notNull(),
+    description: text().notNull(),
+    defaultVersion: integer('default_version').notNull(),
+    /** The number of the last version that was ever made. */
+    lastVersion: integer('last_version').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (row) => [
+    uniqueIndex('managed_policies_named').on(row.account, row.nameKey),
+    uniqueIndex('managed_policies_arn').on(row.arn),
+  ],
+)
+
+export const policyVersions = sqliteTable(
+  'policy_versions',
+  {
+    policyId: text('policy_id').notNull(),
+    version: integer().notNull(),
+    document: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (row) => [primaryKey({ columns: [row.policyId, row.version] })],
+)
+
+/** A managed policy on a user, a group or a role. By ARN, as some are AWS's own and compiled in. */
+export const attachments = sqliteTable(
+  'attachments',
+  { ownerId: text('owner_id').notNull(), policyArn: text('policy_arn').notNull() },
+  (row) => [
+    primaryKey({ columns: [row.ownerId, row.policyArn] }),
+    index('attachments_of_policy').on(row.policyArn, row.ownerId),
+  ],
+)
+
+/** Of a user, a role, a managed policy (by unique id) or a provider (by ARN). */
+export const iamTags = sqliteTable(
+  'iam_tags',
+  { ownerId: text('owner_id').notNull(), tagKey: text('tag_key').notNull(), tagValue: text('tag_value').notNull() },
+  (row) => [primaryKey({ columns: [row.ownerId, row.tagKey] })],
+)
+
+export const oidcProviders = sqliteTable('oidc_providers', {
+  arn: text().primaryKey(),
+  account: text().notNull(),
+  /** Without its `https://`. */
+  url: text().notNull(),
+  /** JSON: a list of strings, as is the next. */
+  clientIds: text('client_ids').notNull(),
+  thumbprints: text().notNull(),
+  createdAt: integer('created_at').notNull(),
 })

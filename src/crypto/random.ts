@@ -7,3 +7,15 @@ export function randomBytes(count: number): Uint8Array<ArrayBuffer> {
 export function newKeyId(): string {
   return crypto.randomUUID()
 }
+
+const base32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
+
+/** An id of IAM that nothing else has: AIDA…, AROA…, AGPA… or ANPA…, and 17 characters of base32. */
+export function newUniqueId(prefix: 'AGPA' | 'AIDA' | 'ANPA' | 'AROA'): string {
+  return prefix + Array.from(randomBytes(17), (byte) => base32[byte % 32]).join('')
+}
+
+/** A grant id that no grant has: 64 hex digits. */
+export function newGrantId(): string {
+  return randomBytes(32).toHex()
+}

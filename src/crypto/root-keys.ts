@@ -2,7 +2,13 @@ import { fromBase64, lengthPrefixed, toHex, utf8 } from '../model/bytes.ts'
 import { parseRootKeys } from '../model/settings.ts'
 
 /** What a key under the root is for. A label never changes meaning: stored bytes depend on it. */
-export type RootLabel = 'edge-kms/root-check' | 'edge-kms/key-material' | 'edge-kms/list-marker'
+export type RootLabel =
+  | 'edge-kms/access-key-secret'
+  | 'edge-kms/grant-token'
+  | 'edge-kms/key-material'
+  | 'edge-kms/list-marker'
+  | 'edge-kms/root-check'
+  | 'edge-kms/session-token'
 
 const aesKey = { name: 'AES-GCM', length: 256 } as const
 const macKey = { name: 'HMAC', hash: 'SHA-256', length: 256 } as const
@@ -49,6 +55,12 @@ export class RootKeys {
     return crypto.subtle.deriveKey(derivation(label, scope), this.#version(version), macKey, false, ['sign', 'verify'])
   }
 
+  /** A key for one secret of exactly this scope, with a salt that is drawn anew for each. */
+  saltedKey(version: number, label: RootLabel, scope: readonly string[], salt: Uint8Array<ArrayBuffer>) {
+    const usages: KeyUsages = ['encrypt', 'decrypt']
+    return crypto.subtle.deriveKey({ ...derivation(label, scope), salt }, this.#version(version), aesKey, false, usages)
+  }
+
   has(version: number): boolean {
     return this.#versions.has(version)
   }
@@ -60,7 +72,7 @@ export class RootKeys {
   }
 }
 
-type KeyUsages = ('encrypt' | 'unwrapKey')[]
+type KeyUsages = ('encrypt' | 'decrypt' | 'unwrapKey')[]
 
 function derivation(label: RootLabel, scope: readonly string[]) {
   return { name: 'HKDF', hash: 'SHA-512', salt: new Uint8Array(0), info: lengthPrefixed([label, ...scope].map(utf8)) }

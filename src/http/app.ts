@@ -1,8 +1,9 @@
 import { Hono } from 'hono'
 import { refuse } from '../model/errors.ts'
 import { after, type NowOrLater } from '../model/now-or-later.ts'
-import { type Door, rawTarget, refusal, serve } from './aws-json.ts'
+import { refusal } from './aws-json.ts'
 import type { Readiness } from './health.ts'
+import { type Door, rawTarget, serve, wireOf } from './serve.ts'
 
 /** What the composition root gives the doors, for each request. */
 export interface Doors {
@@ -15,7 +16,7 @@ export type OpenDoors<Env> = (env: Env, ctx: ExecutionContext) => NowOrLater<Doo
 
 type Fetch<Env> = (request: Request, env: Env, ctx: ExecutionContext) => NowOrLater<Response>
 
-/** The Worker's door: `POST /` is a call of KMS, and Hono routes the rest. */
+/** The Worker's door: `POST /` is a call of KMS, IAM or STS, and Hono routes the rest. */
 export function createApp<Env extends object>(open: OpenDoors<Env>): Fetch<Env> {
   const app = new Hono<{ Bindings: Env }>()
 
@@ -32,15 +33,16 @@ export function createApp<Env extends object>(open: OpenDoors<Env>): Fetch<Env> 
 
   return (request, env, ctx) => {
     // Ahead of the router, which would cost a twentieth of an Encrypt.
-    const { path, query } = rawTarget(request.url)
-    if (request.method !== 'POST' || path !== '/') return app.fetch(request, env, ctx)
+    const target = rawTarget(request.url)
+    if (request.method !== 'POST' || target.path !== '/') return app.fetch(request, env, ctx)
     return after(open(env, ctx), (doors) =>
-      typeof doors === 'string' ? misconfigured(doors) : serve(request, query, doors.door),
+      typeof doors === 'string' ? misconfigured(doors, request) : serve(request, target, doors.door),
     )
   }
 }
 
-function misconfigured(sentence: string): Response {
+function misconfigured(sentence: string, { headers }: Request): Response {
   console.error(JSON.stringify({ misconfigured: sentence }))
-  return refusal(refuse('KMSInternalException', sentence), crypto.randomUUID())
+  const wire = wireOf(headers.get('authorization'), headers)
+  return wire.refuse(refuse('KMSInternalException', sentence), null, crypto.randomUUID())
 }

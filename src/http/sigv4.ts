@@ -1,7 +1,8 @@
 import { fromHex, scratchUtf8, toHex, utf8 } from '../model/bytes.ts'
 import type { Principal } from '../model/call.ts'
-import { type Refusal, refuse } from '../model/errors.ts'
+import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
+import type { NowOrLater } from '../model/now-or-later.ts'
 import { canonicalRequest } from './canonical-request.ts'
 
 /** A request whose body has been read: what was received, byte for byte. */
@@ -10,6 +11,8 @@ export interface ReceivedRequest {
   readonly path: string
   readonly query: string
   readonly headers: Headers
+  /** The header of that name. */
+  readonly authorization: string | null
   readonly body: Uint8Array<ArrayBuffer>
   /** The Accept-Encoding that the client sent, where another one has arrived; else null. */
   acceptEncoding(): string | null
@@ -17,8 +20,10 @@ export interface ReceivedRequest {
 
 export interface Caller {
   readonly principal: Principal
-  /** The Region of the signature's scope: the one the caller addresses. */
+  readonly accessKeyId: string
+  /** The Region and the service of the signature's scope: those that the caller addresses. */
   readonly region: string
+  readonly service: string
 }
 
 export interface Credential {
@@ -26,15 +31,28 @@ export interface Credential {
   readonly principal: Principal
 }
 
+type WaitUntil = (promise: Promise<unknown>) => void
+
 export interface Sigv4Settings {
-  readonly service: string
-  isRegion(text: string): boolean
-  /** Null: there is no such access key. */
-  findCredential(accessKeyId: string): Credential | null
+  /** By the name that a scope has for it. */
+  readonly services: ReadonlyMap<string, { isRegion(text: string): boolean }>
+  /** A refusal says why these credentials are none; the signature is then checked in vain, which takes as long. */
+  findCredential(
+    accessKeyId: string,
+    sessionToken: string | null,
+    wallTime: number,
+    waitUntil: WaitUntil,
+  ): NowOrLater<Credential | Refusal>
+  /** After a signature that holds. */
+  noteUse(caller: Caller, wallTime: number, waitUntil: WaitUntil): void
 }
 
 /** Who is calling, or why that cannot be told. */
-export type Authenticate = (request: ReceivedRequest, wallTime: number) => Promise<Caller | Refusal>
+export type Authenticate = (
+  request: ReceivedRequest,
+  wallTime: number,
+  waitUntil: WaitUntil,
+) => Promise<Caller | Refusal>
 
 interface Authorization {
   readonly accessKeyId: string
@@ -68,22 +86,20 @@ const wrongSignature =
   'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.'
 
 /** A verifier of Signature Version 4 in the Authorization header, and of nothing else. */
-export function sigv4({ service, isRegion, findCredential }: Sigv4Settings): Authenticate {
+export function sigv4({ services, findCredential, noteUse }: Sigv4Settings): Authenticate {
   const signingKeys = new SigningKeys()
 
-  return async (request, wallTime) => {
+  return async (request, wallTime, waitUntil) => {
     const { headers, body } = request
-    const authorization = parseAuthorization(headers.get('authorization'), request.query)
+    const authorization = parseAuthorization(request.authorization, request.query)
     if ('refused' in authorization) return authorization
-    const { accessKeyId, date, region, signedHeaders } = authorization
+    const { accessKeyId, date, region, service, signedHeaders } = authorization
     const signed = signedHeaders.split(';')
     const time = signedTime(headers, signed)
     if (time === null)
       return incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
     const refusal =
-      headersRefusal(headers, signed) ??
-      scopeRefusal(authorization, time, service, isRegion) ??
-      skewRefusal(time, wallTime)
+      headersRefusal(headers, signed) ?? scopeRefusal(authorization, time, services) ?? skewRefusal(time, wallTime)
     if (refusal !== null) return refusal
 
     const payloadHash = toHex(new Uint8Array(await subtle.digest('SHA-256', body)))
@@ -104,22 +120,20 @@ export function sigv4({ service, isRegion, findCredential }: Sigv4Settings): Aut
     const scope = `${date}/${region}/${service}/aws4_request`
     const stringToSign = `${algorithm}\n${time.text}\n${scope}\n${canonicalHash}`
 
-    const credential = findCredential(accessKeyId)
+    // Where it is there, it is signed, too.
+    const sessionToken = signed.includes('x-amz-security-token') ? headers.get('x-amz-security-token') : null
+    const finding = findCredential(accessKeyId, sessionToken, wallTime, waitUntil)
+    const credential = finding instanceof Promise ? await finding : finding
     // An unknown access key costs what a known one does.
-    const secret = credential?.secretAccessKey ?? ''
+    const secret = isRefusal(credential) ? '' : credential.secretAccessKey
     const key = signingKeys.held(accessKeyId, secret, scope) ?? (await signingKeys.make(accessKeyId, secret, scope))
     const signature = fromHex(authorization.signature) ?? new Uint8Array(0)
     const isSigned = await subtle.verify('HMAC', key, signature, scratchUtf8(stringToSign))
-    if (credential === null || signed.includes('x-amz-security-token')) {
-      const text = 'The security token included in the request is invalid.'
-      return refuse(
-        'UnrecognizedClientException',
-        text,
-        'no such access key, or a session token with one that has none',
-      )
-    }
+    if (isRefusal(credential)) return credential
     if (!isSigned) return refuse('InvalidSignatureException', wrongSignature, 'wrong signature')
-    return { principal: credential.principal, region }
+    const caller: Caller = { principal: credential.principal, accessKeyId, region, service }
+    noteUse(caller, wallTime, waitUntil)
+    return caller
   }
 }
 
@@ -216,14 +230,16 @@ function headersRefusal(headers: Headers, signed: readonly string[]): Refusal | 
 }
 
 function scopeRefusal(
-  { date, region, service: named }: Authorization,
+  { date, region, service }: Authorization,
   time: SignedTime,
-  service: string,
-  isRegion: (text: string) => boolean,
+  services: Sigv4Settings['services'],
 ): Refusal | null {
-  if (!isRegion(region)) return refuse('InvalidSignatureException', 'Credential should be scoped to a valid region.')
-  if (named !== service) {
-    return refuse('InvalidSignatureException', `Credential should be scoped to correct service: '${service}'.`)
+  const served = services.get(service)
+  if (served === undefined) {
+    return refuse('InvalidSignatureException', "Credential should be scoped to correct service: 'kms'.")
+  }
+  if (!served.isRegion(region)) {
+    return refuse('InvalidSignatureException', 'Credential should be scoped to a valid region.')
   }
   const day = time.text.slice(0, 8)
   if (date === day) return null

@@ -2,7 +2,7 @@ import type { Database } from '../catalog/database.ts'
 import { type DueKey, listDueKeys } from '../catalog/keys.ts'
 import { type KeyNamespace, keyObject } from '../key/directory.ts'
 import type { Settlement } from '../key/key.ts'
-import type { Call } from '../model/call.ts'
+import { type Call, servicePrincipal } from '../model/call.ts'
 import { isRefusal } from '../model/errors.ts'
 
 const pageKeys = 100
@@ -46,8 +46,18 @@ async function settle(
   wallTime: number,
   time: number,
 ): Promise<Settlement | 'failed'> {
-  const principal = { kind: 'service', account, arn: 'sweep.edge-kms' } as const
-  const call: Call = { requestId: crypto.randomUUID(), principal, region, wallTime, time }
+  const call: Call = {
+    requestId: crypto.randomUUID(),
+    principal: servicePrincipal('sweep.edge-kms', account),
+    accessKeyId: null,
+    region,
+    wallTime,
+    time,
+    sourceIp: null,
+    userAgent: null,
+    isSecure: true,
+    viaService: null,
+  }
   try {
     const settlement = await keyObject(namespace, region, keyId).settle(call)
     if (!isRefusal(settlement)) return settlement

@@ -1,13 +1,14 @@
+import { grantIdsOf } from '../access/grants.ts'
 import { type OpenMaterial, openedMaterial, versionIdOf } from '../crypto/ciphertext.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
 import { openMaterial } from '../crypto/seal.ts'
 import type { SealedVersion } from '../crypto/symmetric.ts'
-import type { Call } from '../model/call.ts'
+import { type Call, servicePrincipal } from '../model/call.ts'
 import { isRefusal, type Refusal, timedOut } from '../model/errors.ts'
 import { FreshCache } from '../model/fresh-cache.ts'
 import type { NowOrLater } from '../model/now-or-later.ts'
 import { locationHint } from '../model/regions.ts'
-import type { Key, KeyRecord, KeySnapshot } from './key.ts'
+import type { GrantSlice, Key, KeyRecord, KeySnapshot } from './key.ts'
 
 /** A key in this isolate, ready to use: its record, and its material opened into keys that cannot be exported. */
 export interface OpenKey {
@@ -24,25 +25,37 @@ export interface KeyNamespace {
 
 const keysHeldMax = 2_000
 const olderVersionsMax = 50
+/** How many grants of one key an isolate holds for one caller, and how many in all. */
+const sliceGrantsMax = 1_000
+const grantsHeldMax = 20_000
+const directory = servicePrincipal('directory.edge-kms')
 
 /** The keys that this isolate knows: snapshots of a few seconds' age, taken from the objects and opened once. */
 export class KeyDirectory {
   readonly #roots: RootKeys
   readonly #cache: FreshCache<OpenKey>
+  readonly #slices: FreshCache<GrantSlice>
 
   constructor(roots: RootKeys, snapshotSeconds: number) {
     this.#roots = roots
     this.#cache = new FreshCache<OpenKey>({
       freshMs: snapshotSeconds * 1000,
       staleMs: 0,
-      entriesMax: keysHeldMax,
+      weightMax: keysHeldMax,
       isOlder: (candidate, held) => candidate.record.revision < held.record.revision,
+    })
+    this.#slices = new FreshCache<GrantSlice>({
+      freshMs: snapshotSeconds * 1000,
+      staleMs: 0,
+      weightMax: grantsHeldMax,
+      weigh: ({ grants }) => 1 + grants.length,
+      isOlder: (candidate, held) => candidate.revision < held.revision,
     })
   }
 
   /**
-   * The key as it was at most the snapshot's seconds ago. Refused as its object refuses; what may be done with it is
-   * for the caller to decide.
+   * The key as it was at most the snapshot's seconds ago, whosever it is; what may be done with it, and who may know of
+   * it, is for the caller to decide.
    */
   find(
     namespace: KeyNamespace,
@@ -51,7 +64,7 @@ export class KeyDirectory {
     waitUntil: (promise: Promise<unknown>) => void,
   ): NowOrLater<OpenKey | Refusal> {
     const load = async () => {
-      const snapshot = await askTwice(() => keyObject(namespace, call.region, keyId).snapshot(call))
+      const snapshot = await askTwice(() => keyObject(namespace, call.region, keyId).snapshot(byItself(call)))
       return isRefusal(snapshot) ? snapshot : this.#open(snapshot)
     }
     return this.#cache.get(`${call.region}/${keyId}`, call.wallTime, load, waitUntil)
@@ -69,12 +82,37 @@ export class KeyDirectory {
   }
 
   async #fetchOlder(namespace: KeyNamespace, call: Call, { record, older }: OpenKey, versionId: string) {
-    const version = await askTwice(() => keyObject(namespace, call.region, record.keyId).version(call, versionId))
+    const version = await askTwice(() =>
+      keyObject(namespace, call.region, record.keyId).version(byItself(call), versionId),
+    )
     if (version === null || isRefusal(version)) return version
     const opened = await this.#openVersion(record, version)
     if (older.size >= olderVersionsMax) older.delete(older.keys().next().value as string)
     older.set(versionId, opened)
     return opened
+  }
+
+  /**
+   * The grants that name this caller, as of at most the snapshot's seconds ago and never older than the key is held.
+   * `isAnew`: read now, as a token names a grant that the slice lacks.
+   */
+  grants(
+    namespace: KeyNamespace,
+    call: Call,
+    { record }: OpenKey,
+    waitUntil: (promise: Promise<unknown>) => void,
+    isAnew = false,
+  ): NowOrLater<GrantSlice | Refusal> {
+    const { region, keyId, revision } = record
+    const { principal, wallTime } = call
+    const name = `${region}/${keyId}/${principal.id}`
+    const load = () =>
+      askTwice(() =>
+        keyObject(namespace, region, keyId).grantsNaming(byItself(call), grantIdsOf(principal), sliceGrantsMax),
+      )
+    const held = this.#slices.peek(name)
+    if (isAnew || (held !== undefined && held.revision < revision)) this.#slices.forget(name)
+    return this.#slices.get(name, wallTime, load, waitUntil)
   }
 
   /** Takes the snapshot that a change made through this isolate has returned. */
@@ -124,4 +162,9 @@ export async function askTwice<Value>(
 export function isRetryable(failure: unknown): boolean {
   const { retryable, overloaded } = failure as { retryable?: boolean; overloaded?: boolean }
   return retryable === true && overloaded !== true
+}
+
+/** The call, made by the directory: what it reads is for the isolate, which decides about the caller. */
+export function byItself(call: Call): Call {
+  return { ...call, principal: directory }
 }

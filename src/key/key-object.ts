@@ -1,17 +1,51 @@
 import { DurableObject } from 'cloudflare:workers'
-import { authorize } from '../access/authorize.ts'
+import { authorizeRetire } from '../access/decide.ts'
+import { grantAllows, grantIdsOf } from '../access/grants.ts'
+import type { AccessRequest, Grant, Verdict } from '../access/request.ts'
 import { versionIdOf } from '../crypto/ciphertext.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
 import { generateSymmetric, type SealedVersion } from '../crypto/symmetric.ts'
 import { keyArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
-import { causeOf, type ExceptionName, isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
-import { keySpecRow } from '../model/key-specs.ts'
+import {
+  causeOf,
+  dryRunSucceeded,
+  type ExceptionName,
+  invalidGrantToken,
+  isRefusal,
+  type Refusal,
+  refuse,
+  timedOut,
+} from '../model/errors.ts'
+import { keySpecRow, ungrantable } from '../model/key-specs.ts'
 import { dayMs, limits } from '../model/limits.ts'
-import type { Key, KeyRecord, KeySnapshot, NewKey, ReadOperation, RotationPage, RotationType, Tag } from './key.ts'
+import { GrantStorage, isSameGrant } from './grant-storage.ts'
+import type {
+  GrantPage,
+  Key,
+  KeyCall,
+  KeyRecord,
+  KeySnapshot,
+  NewGrant,
+  NewKey,
+  NewPolicy,
+  ReadOperation,
+  RotationPage,
+  RotationType,
+  Tag,
+} from './key.ts'
+import {
+  creationDenial,
+  denialOf,
+  keyNotFound,
+  keyRequest,
+  keyVerdict,
+  lockoutRefusal,
+  policyOf,
+} from './key-access.ts'
 import type { KeyIndex } from './key-index.ts'
 import { nextDue, rotationAfter, type StatefulOperation, stateRefusal } from './lifecycle.ts'
-import { indexEntry, Outbox } from './outbox.ts'
+import { indexEntry, Outbox, retirableGrantEntry } from './outbox.ts'
 import { KeyStorage } from './storage.ts'
 
 /** What the composition root gives an object. */
@@ -31,6 +65,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
   return class KeyObject extends DurableObject<Env> implements Key {
     readonly #parts: KeyObjectParts
     readonly #storage: KeyStorage
+    readonly #grants: GrantStorage
     readonly #outbox: Outbox
     #standing: Promise<Standing> | undefined
 
@@ -38,6 +73,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       super(ctx, env)
       this.#parts = assemble(env)
       this.#storage = new KeyStorage(ctx.storage.sql)
+      this.#grants = new GrantStorage(ctx.storage.sql)
       this.#outbox = new Outbox(ctx.storage, this.#storage, this.#parts.index)
     }
 
@@ -50,33 +86,33 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       await this.#outbox.flush()
     }
 
-    async create(call: Call, key: NewKey) {
-      const { account } = call.principal
-      const { region } = call
-      const stranger = authorize(call, 'kms:CreateKey', { ...key, account, region })
-      if (stranger !== null) return stranger
-      const made = this.#storage.read()
-      if (made !== null) return this.#created(call, made)
+    async create(call: KeyCall, key: NewKey) {
+      const { isLockoutChecked, createdBy, rotationPeriodDays, ...rest } = key
+      const { keyAccount: account, region } = call
+      const made = { ...rest, account, region, origin: 'AWS_KMS' } as const
+      const denial = creationDenial(call, made) ?? (isLockoutChecked ? lockoutRefusal(call, made) : null)
+      if (denial !== null) return denial
+      const before = this.#storage.read()
+      if (before !== null) return this.#created(createdBy, before)
       const version = await this.#newVersion({ ...key, account, region })
       if (isRefusal(version)) return version
       const record: KeyRecord = {
-        ...key,
-        account,
-        region,
+        ...made,
         revision: 1,
         state: 'Enabled',
-        origin: 'AWS_KMS',
-        manager: 'CUSTOMER',
         createdAt: call.time,
         deletion: null,
-        rotation: null,
+        rotation:
+          rotationPeriodDays === null
+            ? null
+            : { periodDays: rotationPeriodDays, nextAt: call.time + rotationPeriodDays * dayMs },
         onDemandRotations: 0,
         currentMaterialId: version.keyMaterialId,
       }
       const snapshot = this.ctx.storage.transactionSync(() => {
         const earlier = this.#storage.read()
-        if (earlier !== null) return this.#created(call, earlier)
-        this.#storage.create(record, version, call.requestId)
+        if (earlier !== null) return this.#created(createdBy, earlier)
+        this.#storage.create(record, version, createdBy)
         this.#outbox.add(indexEntry(record))
         return this.#snapshotOf(this.#storage.read() as KeyRecord)
       })
@@ -87,29 +123,54 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     }
 
     async snapshot(call: Call) {
-      const record = await this.#read(call, 'kms:DescribeKey')
+      const record = await this.#serve(call, 'internal:Snapshot')
       return isRefusal(record) ? record : this.#snapshotOf(record)
     }
 
     async version(call: Call, versionId: string) {
-      const record = await this.#read(call, 'kms:Decrypt')
+      const record = await this.#serve(call, 'internal:Version')
       return isRefusal(record) ? record : this.#storage.version(versionId)
     }
 
-    async describe(call: Call, operation: ReadOperation) {
+    async grantsNaming(call: Call, granteeIds: readonly string[], limit: number) {
+      const record = await this.#serve(call, 'internal:GrantsNaming')
+      if (isRefusal(record)) return record
+      const grants = this.#grants.naming(granteeIds, limit + 1)
+      return { revision: record.revision, grants: grants.slice(0, limit), isWhole: grants.length <= limit }
+    }
+
+    async grantsAllowing(call: Call, asker: KeyCall, action: string) {
+      const record = await this.#serve(call, 'internal:GrantsAllowing')
+      if (isRefusal(record)) return record
+      const request = keyRequest(asker, asker, action, record)
+      const granted = this.#grants.allowing(grantIdsOf(asker.principal), operationOf(action))
+      // One of each is as good as all: what matters is to whom it was given, and by which account.
+      const distinct = new Map<string, Grant>()
+      for (const grant of granted) {
+        if (grantAllows(grant, request)) distinct.set(`${grant.granteeId} ${grant.issuingAccount}`, grant)
+      }
+      return [...distinct.values()]
+    }
+
+    async describe(call: KeyCall, operation: ReadOperation) {
       return this.#read(call, `kms:${operation}`)
     }
 
-    async rotations(call: Call, page: RotationPage) {
+    async rotations(call: KeyCall, page: RotationPage) {
       const record = await this.#read(call, 'kms:ListKeyRotations')
       return isRefusal(record) ? record : this.#storage.rotations(page, record.currentMaterialId)
     }
 
-    updateDescription(call: Call, description: string) {
+    async listGrants(call: KeyCall, page: GrantPage) {
+      const record = await this.#read(call, 'kms:ListGrants')
+      return isRefusal(record) ? record : this.#grants.page(page)
+    }
+
+    updateDescription(call: KeyCall, description: string) {
       return this.#change(call, 'UpdateKeyDescription', (record) => ({ ...record, description }))
     }
 
-    async enable(call: Call) {
+    async enable(call: KeyCall) {
       const enabled = await this.#change(call, 'EnableKey', (record) => ({ ...record, state: 'Enabled' }))
       if (isRefusal(enabled)) return enabled
       // A rotation that fell due while the key was disabled is made at once; if it cannot be, the sweep has it.
@@ -117,15 +178,18 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       return rotated === null || isRefusal(rotated) ? enabled : rotated
     }
 
-    disable(call: Call) {
+    disable(call: KeyCall) {
       return this.#change(call, 'DisableKey', (record) => ({ ...record, state: 'Disabled' }))
     }
 
-    putPolicy(call: Call, policy: string) {
-      return this.#change(call, 'PutKeyPolicy', (record) => ({ ...record, policy }))
+    putPolicy(call: KeyCall, { isLockoutChecked, ...policy }: NewPolicy) {
+      return this.#change(call, 'PutKeyPolicy', (record) => {
+        const changed = { ...record, ...policy }
+        return (isLockoutChecked ? lockoutRefusal(call, changed) : null) ?? changed
+      })
     }
 
-    tag(call: Call, tags: readonly Tag[]) {
+    tag(call: KeyCall, tags: readonly Tag[]) {
       return this.#change(call, 'TagResource', (record) => {
         const values = new Map(record.tags.map(({ tagKey, tagValue }) => [tagKey, tagValue]))
         for (const { tagKey, tagValue } of tags) values.set(tagKey, tagValue)
@@ -134,25 +198,25 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       })
     }
 
-    untag(call: Call, tagKeys: readonly string[]) {
+    untag(call: KeyCall, tagKeys: readonly string[]) {
       return this.#change(call, 'UntagResource', (record) => ({
         ...record,
         tags: record.tags.filter(({ tagKey }) => !tagKeys.includes(tagKey)),
       }))
     }
 
-    enableRotation(call: Call, periodDays: number) {
+    enableRotation(call: KeyCall, periodDays: number) {
       return this.#change(call, 'EnableKeyRotation', (record) => ({
         ...record,
         rotation: { periodDays, nextAt: call.time + periodDays * dayMs },
       }))
     }
 
-    disableRotation(call: Call) {
+    disableRotation(call: KeyCall) {
       return this.#change(call, 'DisableKeyRotation', (record) => ({ ...record, rotation: null }))
     }
 
-    async rotateOnDemand(call: Call) {
+    async rotateOnDemand(call: KeyCall) {
       const record = await this.#read(call, 'kms:RotateKeyOnDemand')
       if (isRefusal(record)) return record
       const refusal = stateRefusal(record, 'RotateKeyOnDemand') ?? onDemandLimit(record)
@@ -171,7 +235,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       })
     }
 
-    scheduleDeletion(call: Call, windowDays: number) {
+    scheduleDeletion(call: KeyCall, windowDays: number) {
       return this.#change(call, 'ScheduleKeyDeletion', (record) => ({
         ...record,
         state: 'PendingDeletion',
@@ -179,11 +243,66 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       }))
     }
 
-    cancelDeletion(call: Call) {
+    cancelDeletion(call: KeyCall) {
       return this.#change(call, 'CancelKeyDeletion', (record) => ({ ...record, state: 'Disabled', deletion: null }))
     }
 
-    async acceptAlias(call: Call, operation: 'CreateAlias' | 'UpdateAlias') {
+    async createGrant(call: KeyCall, grant: NewGrant, isDryRun: boolean): ReturnType<Key['createGrant']> {
+      let grantId = grant.grantId
+      const snapshot = await this.#change(call, 'CreateGrant', (record) => {
+        const refusal = grantRefusal(record, grant)
+        if (refusal !== null) return refusal
+        const same = this.#grants
+          .named(grant.name ?? '')
+          .find((earlier) => isSameGrant(earlier, grant, call.principal.account))
+        if (same !== undefined) {
+          grantId = same.grantId
+          return isDryRun ? dryRunSucceeded() : null
+        }
+        if (this.#grants.count() >= limits.grantsPerKeyMax) {
+          const { region, account, keyId } = record
+          const arn = keyArn(region, account, keyId)
+          return refuse(
+            'LimitExceededException',
+            `${arn} has ${limits.grantsPerKeyMax} grants, which is as many as a key may have.`,
+          )
+        }
+        if (isDryRun) return dryRunSucceeded()
+        const made: Grant = { ...grant, issuingAccount: call.principal.account, createdAt: call.time }
+        this.#grants.add(made)
+        this.#tellOfGrant(record, made, false)
+        return record
+      })
+      return isRefusal(snapshot) ? snapshot : { grantId, snapshot }
+    }
+
+    retireGrant(call: KeyCall, grantId: string, isDryRun: boolean) {
+      const decide = (request: AccessRequest, record: KeyRecord) => {
+        const grant = this.#grants.find(grantId)
+        return grant === null ? null : authorizeRetire(request, grant, policyOf(record))
+      }
+      return this.#change(call, 'RetireGrant', (record) => this.#withoutGrant(record, grantId, isDryRun), decide)
+    }
+
+    revokeGrant(call: KeyCall, grantId: string, isDryRun: boolean) {
+      return this.#change(call, 'RevokeGrant', (record) => this.#withoutGrant(record, grantId, isDryRun))
+    }
+
+    #withoutGrant(record: KeyRecord, grantId: string, isDryRun: boolean) {
+      const grant = this.#grants.find(grantId)
+      if (grant === null) return grantNotFound(grantId)
+      if (isDryRun) return dryRunSucceeded()
+      this.#grants.remove(grantId)
+      this.#tellOfGrant(record, grant, true)
+      return record
+    }
+
+    #tellOfGrant(record: KeyRecord, grant: Grant, isGone: boolean): void {
+      const entry = retirableGrantEntry(record, grant, isGone)
+      if (entry !== null) this.#outbox.add(entry)
+    }
+
+    async acceptAlias(call: KeyCall, operation: 'CreateAlias' | 'UpdateAlias') {
       const record = await this.#read(call, `kms:${operation}`)
       if (isRefusal(record)) return record
       const refusal = stateRefusal(record, operation)
@@ -192,7 +311,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     }
 
     async settle(call: Call) {
-      const record = await this.#read(call, 'internal:Settle')
+      const record = await this.#serve(call, 'internal:Settle')
       if (isRefusal(record)) {
         if (record.refused !== 'NotFoundException') return record
         // Deleted, and the index may not have been told.
@@ -220,7 +339,8 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
         const due = record === null ? null : nextDue(record)
         if (record === null || due?.work !== 'delete' || due.at > call.time) return false
         this.#storage.erase()
-        this.#outbox.add({ ...indexEntry(record), revision: record.revision + 1, dueAt: null, deletedAt: call.time })
+        const erased = { ...record, revision: record.revision + 1, deletion: null, rotation: null }
+        this.#outbox.add(indexEntry(erased, { deletedAt: call.time }))
         return true
       })
       if (isErased) await this.#outbox.flush()
@@ -253,21 +373,24 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
 
     /**
      * The one way to change a key: admitted, allowed by its state, decided and written in one transaction with the
-     * index entry, then told to the index. `decide` may be called on nothing older than what it changes.
+     * index entry, then told to the index. `decide` may be called on nothing older than what it changes; it answers
+     * null where there is nothing to change.
      */
     async #change<const Operation extends StatefulOperation, Name extends ExceptionName = never>(
-      call: Call,
+      call: KeyCall,
       operation: Operation,
-      decide: (record: KeyRecord) => KeyRecord | Refusal<Name>,
+      decide: (record: KeyRecord) => KeyRecord | Refusal<Name> | null,
+      authorized?: (request: AccessRequest, record: KeyRecord) => Verdict | null,
     ) {
       const standing = await this.#checkedStanding()
       if (standing === 'unknown') return timedOut('changes wait until the revision can be compared with the index')
       const snapshot = this.ctx.storage.transactionSync(() => {
-        const record = this.#admit(call, `kms:${operation}`, standing)
+        const record = this.#admit(call, `kms:${operation}`, standing, authorized)
         if (isRefusal(record)) return record
         const refusal = stateRefusal(record, operation)
         if (refusal !== null) return refusal
         const decided = decide(record)
+        if (decided === null) return this.#snapshotOf(record)
         return 'refused' in decided ? decided : this.#commit(decided)
       })
       if (!isRefusal(snapshot)) await this.#outbox.flushWithin(flushWaitMs)
@@ -281,28 +404,61 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       return this.#snapshotOf(record)
     }
 
-    async #read(call: Call, action: string) {
+    async #read(call: KeyCall, action: string) {
       const standing = await this.#checkedStanding()
       return this.#admit(call, action, standing)
     }
 
-    /** Every method passes here, and answers from what is stored now: an instance in memory may be an old one. */
-    #admit(call: Call, action: string, standing: Standing) {
-      const record = this.#storage.read()
-      if (record === null || record.region !== call.region || record.account !== call.principal.account) {
-        const keyId = this.ctx.id.name?.split('/')[1] ?? ''
-        return refuse('NotFoundException', `Key '${keyArn(call.region, call.principal.account, keyId)}' does not exist`)
+    /** For what this deployment does by itself: no door makes such a call. */
+    async #serve(call: Call, action: string) {
+      const standing = await this.#checkedStanding()
+      if (call.principal.kind !== 'service') {
+        return refuse('AccessDeniedException', null, `${action} is for services alone`)
       }
-      const { region, account, keyId } = record
-      const denied = authorize(call, action, record)
-      if (denied !== null) return denied
+      const record = this.#storage.read()
+      if (record !== null && record.region === call.region) return this.#standingOf(record, standing)
+      return this.#notFound(call, call.principal.account, action)
+    }
+
+    /**
+     * Every other method passes here, in the block of what it does: current documents, the current policy, grants and
+     * tags, and what is stored now, as an instance in memory may be an old one.
+     */
+    #admit(
+      call: KeyCall,
+      action: string,
+      standing: Standing,
+      authorized = (request: AccessRequest, { policy, policyPrincipalIds }: KeyRecord): Verdict | null =>
+        keyVerdict(request, policyOf({ policy, policyPrincipalIds }), (ids) =>
+          this.#grants.allowing(ids, operationOf(action)),
+        ),
+    ) {
+      const record = this.#storage.read()
+      if (record === null || record.region !== call.region || record.account !== call.keyAccount) {
+        return this.#notFound(call, call.keyAccount, action)
+      }
+      const request = keyRequest(call, call, action, record)
+      const verdict = authorized(request, record)
+      const denial = verdict === null ? null : denialOf(request, verdict)
+      if (denial !== null) return denial
+      if (call.grantIds.some((grantId) => this.#grants.find(grantId) === null)) {
+        return invalidGrantToken('there is no such grant, or no longer')
+      }
+      return this.#standingOf(record, standing)
+    }
+
+    #standingOf(record: KeyRecord, standing: Standing) {
       if (standing !== 'rolledBack') return record
-      const text = `${keyArn(region, account, keyId)} is unavailable.`
+      const text = `${keyArn(record.region, record.account, record.keyId)} is unavailable.`
       return refuse('KeyUnavailableException', text, 'rolled-back: the stored revision is behind the index')
     }
 
-    #created(call: Call, record: KeyRecord) {
-      if (this.#storage.createdBy() === call.requestId) return this.#snapshotOf(record)
+    #notFound(call: Call, account: string, action: string) {
+      return keyNotFound(call, { region: call.region, account, keyId: this.ctx.id.name?.split('/')[1] ?? '' }, action)
+    }
+
+    #created(createdBy: string, record: KeyRecord) {
+      if (this.#storage.createdBy() === createdBy) return this.#snapshotOf(record)
       return refuse('KMSInternalException', null, 'this object already holds a key')
     }
 
@@ -361,6 +517,25 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       return generateSymmetric(roots, key, keySpecRow(key.spec).materialBytes)
     }
   }
+}
+
+/** `kms:Decrypt` → `Decrypt`. */
+function operationOf(action: string): string {
+  return action.slice(action.indexOf(':') + 1)
+}
+
+/** Null: a key of this kind may have such a grant. */
+function grantRefusal({ spec }: KeyRecord, { operations }: NewGrant) {
+  const [unsupported] = ungrantable(spec, operations)
+  if (unsupported === undefined) return null
+  return refuse(
+    'ValidationException',
+    `Operation ${unsupported} is not supported in a grant on a key with KeySpec ${spec}.`,
+  )
+}
+
+function grantNotFound(grantId: string) {
+  return refuse('NotFoundException', `Grant ID ${grantId} not found`)
 }
 
 async function within<Value>(waitMs: number, promise: Promise<Value>): Promise<Value> {

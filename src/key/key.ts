@@ -1,3 +1,4 @@
+import type { Grant } from '../access/request.ts'
 import type { SealedVersion } from '../crypto/symmetric.ts'
 import type { Call } from '../model/call.ts'
 import type { CommonException, ExceptionName, Refusal } from '../model/errors.ts'
@@ -29,10 +30,13 @@ export interface KeyRecord {
   readonly spec: KeySpec
   readonly usage: KeyUsage
   readonly origin: 'AWS_KMS'
-  readonly manager: 'CUSTOMER'
+  /** AWS: kept by this deployment itself, for an integration or for its own use. */
+  readonly manager: 'AWS' | 'CUSTOMER'
   readonly description: string
   /** As it was given. */
   readonly policy: string
+  /** The unique id that each principal's ARN in the policy stood for when it was written. */
+  readonly policyPrincipalIds: Readonly<Record<string, string>>
   /** In the order of their keys. */
   readonly tags: readonly Tag[]
   readonly createdAt: number
@@ -65,16 +69,58 @@ export interface NewKey {
   readonly keyId: string
   readonly spec: KeySpec
   readonly usage: KeyUsage
+  readonly manager: KeyRecord['manager']
   readonly description: string
   readonly policy: string
+  readonly policyPrincipalIds: Readonly<Record<string, string>>
   readonly tags: readonly Tag[]
+  /** Null: never by itself. */
+  readonly rotationPeriodDays: number | null
+  /** Whoever says the same again is told of the same key: the creation's own retry, or a key that is made once. */
+  readonly createdBy: string
+  readonly isLockoutChecked: boolean
 }
+
+/** A call about one key: what its object needs to decide by itself. Plain data. */
+export interface KeyCall extends Call {
+  /** The account that the key's name means. */
+  readonly keyAccount: string
+  /** The name as it was given; null: the request names a ciphertext or a grant. */
+  readonly keyNamed: string | null
+  /** The request's members without its blobs, for the conditions of policies. */
+  readonly parameters: Readonly<Record<string, unknown>>
+  /** Where a policy of the caller asks for them; else null. */
+  readonly aliases: readonly string[] | null
+  /** The grants that the request's tokens name. */
+  readonly grantIds: readonly string[]
+}
+
+/** The grants of one key that name one caller. */
+export interface GrantSlice {
+  /** The key's, when they were read. */
+  readonly revision: number
+  readonly grants: readonly Grant[]
+  /** False: there are more than were asked for. */
+  readonly isWhole: boolean
+}
+
+export interface GrantPage {
+  /** '' : from the first. */
+  readonly after: string
+  readonly limit: number
+  readonly grantId: string | null
+  readonly granteePrincipal: string | null
+  readonly granteeServicePrincipal: string | null
+}
+
+export type NewGrant = Omit<Grant, 'issuingAccount' | 'createdAt'>
 
 type Reply<Value, Name extends ExceptionName = never> = Promise<
   Value | Refusal<CommonException | 'NotFoundException' | Name>
 >
 type WrongState = 'KMSInvalidStateException'
 type DisabledOrWrongState = 'DisabledException' | WrongState
+type DryRun = 'DryRunOperationException'
 type WrongOrigin = 'UnsupportedOperationException'
 
 /**
@@ -83,33 +129,60 @@ type WrongOrigin = 'UnsupportedOperationException'
  * called by a new Worker for minutes.
  */
 export interface Key {
-  /** Made whole or not at all. Repeating it with the same id and request is the same creation. */
-  create(call: Call, key: NewKey): Reply<KeySnapshot>
+  /** Made whole or not at all. Repeating it with the same id and `createdBy` is the same creation. */
+  create(call: KeyCall, key: NewKey): Reply<KeySnapshot, 'MalformedPolicyDocumentException'>
+  /** The key as an isolate may hold it. What may be done with it is for the isolate to decide. For services alone. */
   snapshot(call: Call): Reply<KeySnapshot>
-  /** The version a ciphertext names, by 32 hex digits; null: this key never had it. */
+  /** The version a ciphertext names, by 32 hex digits; null: this key never had it. For services alone. */
   version(call: Call, versionId: string): Reply<SealedVersion | null>
+  /** At most `limit` grants that name one of these ids. For services alone. */
+  grantsNaming(call: Call, granteeIds: readonly string[], limit: number): Reply<GrantSlice>
+  /** The grants by which the asker may do this, one of each kind, where they are too many for an isolate to hold. For services alone. */
+  grantsAllowing(call: Call, asker: KeyCall, action: string): Reply<readonly Grant[]>
   /** `operation` is the one it is read for, and authorised as. */
-  describe(call: Call, operation: ReadOperation): Reply<KeyRecord>
-  rotations(call: Call, page: RotationPage): Reply<KeyRotation[]>
-  updateDescription(call: Call, description: string): Reply<KeySnapshot, WrongState>
-  enable(call: Call): Reply<KeySnapshot, WrongState>
-  disable(call: Call): Reply<KeySnapshot, WrongState>
-  putPolicy(call: Call, policy: string): Reply<KeySnapshot>
+  describe(call: KeyCall, operation: ReadOperation): Reply<KeyRecord>
+  rotations(call: KeyCall, page: RotationPage): Reply<KeyRotation[]>
+  updateDescription(call: KeyCall, description: string): Reply<KeySnapshot, WrongState>
+  enable(call: KeyCall): Reply<KeySnapshot, WrongState>
+  disable(call: KeyCall): Reply<KeySnapshot, WrongState>
+  putPolicy(call: KeyCall, policy: NewPolicy): Reply<KeySnapshot, 'MalformedPolicyDocumentException'>
   /** Adds tags, or gives present ones a new value. */
-  tag(call: Call, tags: readonly Tag[]): Reply<KeySnapshot, WrongState | 'TagException'>
-  untag(call: Call, tagKeys: readonly string[]): Reply<KeySnapshot, WrongState>
-  enableRotation(call: Call, periodDays: number): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
-  disableRotation(call: Call): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
-  rotateOnDemand(call: Call): Reply<KeySnapshot, DisabledOrWrongState | 'LimitExceededException'>
-  scheduleDeletion(call: Call, windowDays: number): Reply<KeySnapshot, WrongState>
-  cancelDeletion(call: Call): Reply<KeySnapshot, WrongState>
+  tag(call: KeyCall, tags: readonly Tag[]): Reply<KeySnapshot, WrongState | 'TagException'>
+  untag(call: KeyCall, tagKeys: readonly string[]): Reply<KeySnapshot, WrongState>
+  enableRotation(call: KeyCall, periodDays: number): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
+  disableRotation(call: KeyCall): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
+  rotateOnDemand(call: KeyCall): Reply<KeySnapshot, DisabledOrWrongState | 'LimitExceededException'>
+  scheduleDeletion(call: KeyCall, windowDays: number): Reply<KeySnapshot, WrongState>
+  cancelDeletion(call: KeyCall): Reply<KeySnapshot, WrongState>
+  /** Answers the grant: the one of the same name and content where there is one. `isDryRun`: all but the writing. */
+  createGrant(
+    call: KeyCall,
+    grant: NewGrant,
+    isDryRun: boolean,
+  ): Reply<GrantChange, DisabledOrWrongState | DryRun | 'LimitExceededException'>
+  listGrants(call: KeyCall, page: GrantPage): Reply<readonly Grant[], 'InvalidGrantIdException'>
+  /** By whoever the grant, or the account of the key, lets retire it. */
+  retireGrant(call: KeyCall, grantId: string, isDryRun: boolean): Reply<KeySnapshot, DryRun>
+  revokeGrant(call: KeyCall, grantId: string, isDryRun: boolean): Reply<KeySnapshot, DryRun>
   /**
    * May an alias point here? Answers once the key's row is in the index, so that the alias can be written on the
    * condition that the row is there.
    */
-  acceptAlias(call: Call, operation: 'CreateAlias' | 'UpdateAlias'): Reply<KeyRecord, WrongState>
+  acceptAlias(call: KeyCall, operation: 'CreateAlias' | 'UpdateAlias'): Reply<KeyRecord, WrongState>
   /** Does whatever is due at `call.time`: rotates, deletes, or nothing. For this deployment's services alone. */
   settle(call: Call): Reply<Settlement>
+}
+
+export interface NewPolicy {
+  readonly policy: string
+  readonly policyPrincipalIds: Readonly<Record<string, string>>
+  /** False: the caller gives up the check that keeps the key manageable. */
+  readonly isLockoutChecked: boolean
+}
+
+export interface GrantChange {
+  readonly grantId: string
+  readonly snapshot: KeySnapshot
 }
 
 export interface RotationPage {
@@ -123,10 +196,11 @@ export interface RotationPage {
 export type Settlement = 'rotated' | 'deleted' | 'nothing'
 
 export type ReadOperation =
+  | 'DeleteAlias'
   | 'DescribeKey'
   | 'GetKeyPolicy'
   | 'GetKeyRotationStatus'
-  | 'ListAliases'
   | 'ListKeyPolicies'
   | 'ListKeyRotations'
   | 'ListResourceTags'
+  | 'UpdateAlias'

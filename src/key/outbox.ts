@@ -1,5 +1,6 @@
+import type { Grant } from '../access/request.ts'
 import { causeOf } from '../model/errors.ts'
-import type { IndexEntry } from '../model/index-entry.ts'
+import type { OutboxEntry } from '../model/index-entry.ts'
 import type { KeyRecord } from './key.ts'
 import type { KeyIndex } from './key-index.ts'
 import { nextDue } from './lifecycle.ts'
@@ -27,7 +28,7 @@ export class Outbox {
   }
 
   /** Belongs into the transaction of the change. */
-  add(entry: IndexEntry): void {
+  add(entry: OutboxEntry): void {
     this.#storage.enqueue(entry)
     void this.#durable.setAlarm(Date.now() + retryFirstMs)
   }
@@ -72,7 +73,23 @@ export class Outbox {
   }
 }
 
-export function indexEntry(record: KeyRecord): IndexEntry {
+export function indexEntry(record: KeyRecord, changes: { deletedAt?: number } = {}): OutboxEntry {
   const { region, keyId, account, revision, state, createdAt } = record
-  return { region, keyId, account, revision, state, createdAt, dueAt: nextDue(record)?.at ?? null, deletedAt: null }
+  const dueAt = nextDue(record)?.at ?? null
+  return {
+    kind: 'index',
+    body: { region, keyId, account, revision, state, createdAt, dueAt, deletedAt: null, ...changes },
+  }
+}
+
+/** Null: nobody is named to retire the grant, so the index need not know of it. */
+export function retirableGrantEntry(
+  { region, keyId, account }: KeyRecord,
+  grant: Grant,
+  isGone: boolean,
+): OutboxEntry | null {
+  const { grantId, retiringId } = grant
+  if (retiringId === null) return null
+  const body = isGone ? null : JSON.stringify(grant)
+  return { kind: 'retirableGrant', body: { region, keyId, account, grantId, retiringId, body } }
 }

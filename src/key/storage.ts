@@ -1,6 +1,6 @@
 import { versionIdOf } from '../crypto/ciphertext.ts'
 import type { SealedVersion } from '../crypto/symmetric.ts'
-import type { IndexEntry } from '../model/index-entry.ts'
+import type { OutboxEntry } from '../model/index-entry.ts'
 import type { KeySpec, KeyUsage } from '../model/key-specs.ts'
 import type { KeyRecord, KeyRotation, KeyState, RotationPage, RotationType, Tag } from './key.ts'
 
@@ -41,6 +41,17 @@ const steps: readonly string[] = [
    );
    create table tag (tag_key text not null primary key, tag_value text not null) without rowid;
    create table outbox (sequence integer primary key autoincrement, kind text not null, body text not null);`,
+  `alter table kms_key add column policy_principal_ids text not null default '{}';
+   alter table kms_key add column grants integer not null default 0;
+   create table kms_grant (
+     grant_id text not null primary key,
+     grantee_id text not null,
+     name text,
+     operations text not null,
+     body text not null
+   ) without rowid;
+   create index grant_of_grantee on kms_grant (grantee_id, grant_id);
+   create index grant_named on kms_grant (name) where name is not null;`,
 ]
 
 type Row = Record<string, SqlStorageValue>
@@ -71,6 +82,7 @@ export class KeyStorage {
       manager: row.manager as KeyRecord['manager'],
       description: row.description as string,
       policy: row.policy as string,
+      policyPrincipalIds: JSON.parse(row.policy_principal_ids as string),
       tags: tags.map((tag) => ({ tagKey: tag.tag_key as string, tagValue: tag.tag_value as string })),
       createdAt: row.created_at as number,
       deletion: pair(row.deletion_at, row.deletion_window_days, (at, windowDays) => ({ at, windowDays })),
@@ -109,7 +121,7 @@ export class KeyStorage {
   write(record: KeyRecord): void {
     this.#sql.exec(
       `update kms_key set revision = ?, state = ?, spec = ?, usage = ?, origin = ?, manager = ?, description = ?,
-         policy = ?, deletion_at = ?, deletion_window_days = ?, rotation_period_days = ?, rotation_next_at = ?,
+         policy = ?, policy_principal_ids = ?, deletion_at = ?, deletion_window_days = ?, rotation_period_days = ?, rotation_next_at = ?,
          on_demand_rotations = ?, current_material_id = ?`,
       record.revision,
       record.state,
@@ -119,6 +131,7 @@ export class KeyStorage {
       record.manager,
       record.description,
       record.policy,
+      JSON.stringify(record.policyPrincipalIds),
       record.deletion?.at ?? null,
       record.deletion?.windowDays ?? null,
       record.rotation?.periodDays ?? null,
@@ -164,19 +177,19 @@ export class KeyStorage {
 
   /** Erases the key and leaves what is still to be told about it. */
   erase(): void {
-    this.#sql.exec('delete from kms_key; delete from material; delete from tag')
+    this.#sql.exec('delete from kms_key; delete from material; delete from tag; delete from kms_grant')
   }
 
-  enqueue(entry: IndexEntry): void {
-    this.#sql.exec(`insert into outbox (kind, body) values ('index', ?)`, JSON.stringify(entry))
+  enqueue({ kind, body }: OutboxEntry): void {
+    this.#sql.exec('insert into outbox (kind, body) values (?, ?)', kind, JSON.stringify(body))
   }
 
   /** The oldest undelivered entries. */
-  outbox(limit: number): { sequence: number; entry: IndexEntry }[] {
+  outbox(limit: number): { sequence: number; entry: OutboxEntry }[] {
     if (!this.#hasTables()) return []
-    return this.#rows('select sequence, body from outbox order by sequence limit ?', limit).map((row) => ({
-      sequence: row.sequence as number,
-      entry: JSON.parse(row.body as string) as IndexEntry,
+    return this.#rows('select * from outbox order by sequence limit ?', limit).map(({ sequence, kind, body }) => ({
+      sequence: sequence as number,
+      entry: { kind, body: JSON.parse(body as string) } as OutboxEntry,
     }))
   }
 

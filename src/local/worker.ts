@@ -1,5 +1,5 @@
 import type { Deployment, Env } from '../deployment.ts'
-import { refusal } from '../http/aws-json.ts'
+import { wireOf, wires } from '../http/serve.ts'
 import type { Authenticate } from '../http/sigv4.ts'
 import { refuse } from '../model/errors.ts'
 import { rootPrincipal } from '../model/settings.ts'
@@ -25,13 +25,18 @@ const worker = createWorker({
     (env as LocalEnv).LOCAL_AUTH === 'off' ? trustAnyone : authenticate,
   // Nothing rewrites it here, and what says otherwise is made up.
   acceptEncoding: () => null,
+  sourceIp: () => '127.0.0.1',
+  fetch: (url, init) => fetch(url, init),
 })
 
 export default {
   ...worker,
   fetch(request, env, ctx) {
     const stranger = (env as LocalEnv).LOCAL_LOOPBACK_ONLY ? strangerRefusal(request) : null
-    if (stranger !== null) return refusal(stranger, crypto.randomUUID())
+    if (stranger !== null) {
+      const { headers } = request
+      return wireOf(headers.get('authorization'), headers).refuse(stranger, null, crypto.randomUUID())
+    }
     return worker.fetch?.(request, env, ctx) as Promise<Response>
   },
 } satisfies ExportedHandler<Env>
@@ -45,7 +50,10 @@ function strangerRefusal(request: Request) {
   if (headers.has('origin')) {
     return refuse('AccessDeniedException', 'With default credentials requests from web pages are not served.')
   }
-  if (method === 'POST' && !/^AWS4-HMAC-SHA256 .*Credential=/.test(headers.get('authorization') ?? '')) {
+  const authorization = headers.get('authorization')
+  // A form without it may be AssumeRoleWithWebIdentity: the door serves that alone unsigned, and reads the form to tell.
+  const isForDoor = authorization === null && wireOf(authorization, headers) === wires.get('sts')
+  if (method === 'POST' && !isForDoor && !/^AWS4-HMAC-SHA256 .*Credential=/.test(authorization ?? '')) {
     return refuse('MissingAuthenticationTokenException', 'Missing Authentication Token')
   }
   return null
@@ -57,12 +65,13 @@ function isLoopback(host: string): boolean {
 }
 
 /** `--auth off`: any credentials are the root of the account that the access key id spells, else of account 0. */
-const trustAnyone: Authenticate = async ({ headers }) => {
-  const [, accessKeyId, region] =
-    /Credential=([^/,\s]+)\/[^/,\s]*\/([^/,\s]+)\//.exec(headers.get('authorization') ?? '') ?? []
-  if (accessKeyId === undefined || region === undefined) {
+const trustAnyone: Authenticate = async ({ authorization }) => {
+  if (authorization === null) return refuse('MissingAuthenticationTokenException', 'Missing Authentication Token')
+  const [, accessKeyId, region, service] =
+    /Credential=([^/,\s]+)\/[^/,\s]*\/([^/,\s]+)\/([^/,\s]+)/.exec(authorization) ?? []
+  if (accessKeyId === undefined || region === undefined || service === undefined || !wires.has(service)) {
     return refuse('IncompleteSignatureException', "Authorization header requires 'Credential' parameter.")
   }
   const account = /^\d{12}$/.test(accessKeyId) ? accessKeyId : '000000000000'
-  return { principal: rootPrincipal(account), region }
+  return { principal: rootPrincipal(account), accessKeyId, region, service }
 }

@@ -25,6 +25,11 @@ export function rootArn(account: string): string {
   return `arn:aws:iam::${account}:root`
 }
 
+/** The account that an ARN of a principal is in; null for what is no such ARN. */
+export function accountOf(arn: string): string | null {
+  return /^arn:aws:(?:iam|sts)::(\d{12}):/.exec(arn)?.[1] ?? null
+}
+
 /** Null for text that names no key in any of the four forms. */
 export function parseKeyName(text: string): KeyName | null {
   if (text.startsWith('alias/')) return { form: 'alias', aliasName: text }

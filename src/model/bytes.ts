@@ -48,6 +48,20 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> | null {
   }
 }
 
+export function toBase64Url(bytes: Uint8Array): string {
+  return bytes.toBase64({ alphabet: 'base64url', omitPadding: true })
+}
+
+/** Null for anything but what `toBase64Url` writes. */
+export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | null {
+  try {
+    const bytes = Uint8Array.fromBase64(text, { alphabet: 'base64url' })
+    return toBase64Url(bytes) === text ? bytes : null
+  } catch {
+    return null
+  }
+}
+
 export function toBase64(bytes: Uint8Array): string {
   return bytes.toBase64()
 }
@@ -62,6 +76,21 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
     at += part.length
   }
   return whole
+}
+
+/** What comes in pieces, as a whole. Null: it is more than `bytesMax`, and was read no further. */
+export async function collect(
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  bytesMax: number,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const piece of pieces) {
+    length += piece.length
+    if (length > bytesMax) return null
+    parts.push(piece)
+  }
+  return concat(parts)
 }
 
 /** Each part behind its length as a big-endian u32, so that no two lists of parts encode alike. */

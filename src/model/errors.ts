@@ -1,10 +1,13 @@
-/** How an exception goes out. Every client error is HTTP 400 on this wire, whatever the model declares; faults of the server are 500. */
+/** How an exception goes out. Every client error of KMS is HTTP 400, whatever the model declares; faults of the server are 500. */
 interface ExceptionRow {
-  readonly status: 400 | 413 | 500
+  readonly status: 400 | 403 | 404 | 409 | 413 | 500
   readonly retryable: boolean
 }
 
 const client: ExceptionRow = { status: 400, retryable: false }
+const denied: ExceptionRow = { status: 403, retryable: false }
+const absent: ExceptionRow = { status: 404, retryable: false }
+const conflict: ExceptionRow = { status: 409, retryable: false }
 const server: ExceptionRow = { status: 500, retryable: true }
 
 /** Every exception this service can answer with, by its wire name. */
@@ -20,6 +23,7 @@ export const exceptions = {
   InvalidAliasNameException: client,
   InvalidArnException: client,
   InvalidCiphertextException: client,
+  InvalidGrantIdException: client,
   InvalidGrantTokenException: client,
   InvalidKeyUsageException: client,
   InvalidMarkerException: client,
@@ -33,6 +37,7 @@ export const exceptions = {
   UnsupportedOperationException: client,
   // Not in the model, answered all the same: the pipeline's and the door's.
   AccessDeniedException: client,
+  ExpiredTokenException: client,
   IncompleteSignatureException: client,
   InvalidSignatureException: client,
   MissingAuthenticationTokenException: client,
@@ -43,6 +48,20 @@ export const exceptions = {
   UnknownOperationException: client,
   UnrecognizedClientException: client,
   ValidationException: client,
+  // IAM's and STS's own, by the codes of their wire.
+  DeleteConflict: conflict,
+  EntityAlreadyExists: conflict,
+  IDPCommunicationError: client,
+  IDPRejectedClaim: denied,
+  InvalidIdentityToken: client,
+  InvalidInput: client,
+  LimitExceeded: conflict,
+  MalformedPolicyDocument: client,
+  NoSuchEntity: absent,
+  PackedPolicyTooLarge: client,
+  PolicyNotAttachable: client,
+  UnmodifiableEntity: client,
+  ValidationError: client,
 } as const satisfies Record<string, ExceptionRow>
 
 export type ExceptionName = keyof typeof exceptions
@@ -51,6 +70,7 @@ export type ExceptionName = keyof typeof exceptions
 export type CommonException =
   | 'AccessDeniedException'
   | 'DependencyTimeoutException'
+  | 'InvalidGrantTokenException'
   | 'KeyUnavailableException'
   | 'KMSInternalException'
   | 'NotAuthorizedException'
@@ -86,6 +106,15 @@ export function causeOf(failure: unknown): unknown {
 export function timedOut(reason: string): Refusal<'DependencyTimeoutException'> {
   const text = 'The system timed out while trying to fulfill the request. You can retry the request.'
   return refuse('DependencyTimeoutException', text, reason)
+}
+
+/** What a dry run of a call that would have succeeded answers: KMS's own text. */
+export function dryRunSucceeded(): Refusal<'DryRunOperationException'> {
+  return refuse('DryRunOperationException', 'The request would have succeeded, but the DryRun option is set.')
+}
+
+export function invalidGrantToken(reason: string): Refusal<'InvalidGrantTokenException'> {
+  return refuse('InvalidGrantTokenException', 'The grant token is not valid.', reason)
 }
 
 export function isRefusal(value: unknown): value is Refusal {

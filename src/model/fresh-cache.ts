@@ -6,7 +6,10 @@ interface FreshCacheOptions<Value> {
   readonly freshMs: number
   /** How long past its last good read a value keeps serving while `load` throws. 0: not at all. */
   readonly staleMs: number
-  readonly entriesMax: number
+  /** How much is held: entries, or what they weigh. */
+  readonly weightMax: number
+  /** 1 where it is left out. */
+  readonly weigh?: (value: Value) => number
   /** True where `candidate` must not replace `held`. */
   readonly isOlder: (candidate: Value, held: Value) => boolean
 }
@@ -27,6 +30,7 @@ type WaitUntil = (promise: Promise<unknown>) => void
 export class FreshCache<Value> {
   readonly #options: FreshCacheOptions<Value>
   readonly #entries = new Map<string, Entry<Value>>()
+  #weight = 0
   readonly #loading = new Map<string, Promise<Value | Refusal>>()
 
   constructor(options: FreshCacheOptions<Value>) {
@@ -56,20 +60,39 @@ export class FreshCache<Value> {
 
   /** Takes a value that a change just returned, unless a newer one is held. */
   keep(name: string, value: Value, wallTime: number): void {
-    const { freshMs, entriesMax, isOlder } = this.#options
+    const { freshMs, weightMax, isOlder } = this.#options
     if (freshMs === 0) return
     const held = this.#entries.get(name)
     if (held !== undefined && isOlder(value, held.value)) return
-    this.#entries.delete(name)
+    this.#drop(name)
     this.#entries.set(name, { value, readAt: wallTime, isRefreshing: false })
+    this.#weight += this.#weigh(value)
     // What is used is refreshed, so the Map's first entry is the one that was used least lately.
-    if (this.#entries.size > entriesMax) this.#entries.delete(this.#entries.keys().next().value as string)
+    while (this.#weight > weightMax) this.#drop(this.#entries.keys().next().value as string)
   }
 
   /** Also voids a load that is under way: it may have read what was true before. */
   forget(name: string): void {
-    this.#entries.delete(name)
+    this.#drop(name)
     this.#loading.delete(name)
+  }
+
+  /** As `forget`, of everything. */
+  forgetAll(): void {
+    this.#entries.clear()
+    this.#loading.clear()
+    this.#weight = 0
+  }
+
+  #drop(name: string): void {
+    const entry = this.#entries.get(name)
+    if (entry === undefined) return
+    this.#entries.delete(name)
+    this.#weight -= this.#weigh(entry.value)
+  }
+
+  #weigh(value: Value): number {
+    return this.#options.weigh?.(value) ?? 1
   }
 
   #load(name: string, wallTime: number, load: Load<Value>, waitUntil: WaitUntil): Promise<Value | Refusal> {
@@ -79,7 +102,7 @@ export class FreshCache<Value> {
       .then((loaded) => {
         if (this.#loading.get(name) !== loading) return loaded
         if (isRefusal(loaded)) {
-          this.#entries.delete(name)
+          this.#drop(name)
           return loaded
         }
         this.keep(name, loaded, wallTime)

@@ -10,3 +10,19 @@ export interface IndexEntry {
   readonly dueAt: number | null
   readonly deletedAt: number | null
 }
+
+/** A grant with a retiring principal, for ListRetirableGrants. */
+export interface RetirableGrantEntry {
+  readonly region: string
+  readonly keyId: string
+  readonly account: string
+  readonly grantId: string
+  readonly retiringId: string
+  /** The grant as JSON; null: it is gone. */
+  readonly body: string | null
+}
+
+/** What a key's object tells the index, in the order in which it happened. */
+export type OutboxEntry =
+  | { readonly kind: 'index'; readonly body: IndexEntry }
+  | { readonly kind: 'retirableGrant'; readonly body: RetirableGrantEntry }

@@ -2,7 +2,10 @@
 export const limits = {
   aliasesPerKeyMax: 50,
   ciphertextBytesMax: 6144,
+  grantConstraintPairsMax: 8,
+  grantConstraintValueMax: 384,
   grantTokensMax: 10,
+  grantsPerKeyMax: 50_000,
   onDemandRotationsMax: 25,
   pendingWindowDaysDefault: 30,
   pendingWindowDaysMax: 30,
@@ -17,6 +20,18 @@ export const limits = {
   rotationPeriodDaysMin: 90,
   signatureSkewSeconds: 300,
   tagsPerKeyMax: 50,
+  // IAM's. Sizes of policies are in characters that are no white space.
+  accessKeysPerUserMax: 2,
+  attachedPoliciesMax: 10,
+  clientIdsPerProviderMax: 100,
+  groupsPerUserMax: 10,
+  iamTagsMax: 50,
+  inlinePolicySizeMax: { user: 2048, group: 5120, role: 10_240 },
+  managedPolicySizeMax: 6144,
+  maxSessionSecondsDefault: 3600,
+  policyVersionsMax: 5,
+  thumbprintsPerProviderMax: 5,
+  trustPolicySizeMax: 2048,
 } as const
 
 export const dayMs = 86_400_000

@@ -92,5 +92,5 @@ export function parseRootCredentials(text: string | undefined): ReadonlyMap<stri
 }
 
 export function rootPrincipal(account: string): Principal {
-  return { kind: 'root', account, arn: rootArn(account) }
+  return { kind: 'root', account, arn: rootArn(account), id: account, tags: {}, documents: null, session: null }
 }

@@ -1,13 +1,15 @@
-import { checkKeyPolicy, defaultKeyPolicy } from '../access/key-policy.ts'
+import { defaultKeyPolicy } from '../access/key-policy.ts'
 import { newKeyId } from '../crypto/random.ts'
 import { askTwice, keyObject } from '../key/directory.ts'
+import type { NewKey } from '../key/key.ts'
 import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { isKeySpec, type KeyUsage, keySpecRow, type KeySpec as ServedSpec } from '../model/key-specs.ts'
+import { optional, type Parsed, shape } from '../model/shapes.ts'
 import { noCustomKeyStore } from './generate-random.ts'
 import { keyMetadata } from './key-metadata.ts'
-import { wholeAccount } from './needs.ts'
+import { boundPolicy } from './key-policy.ts'
+import { wholeAccountNow } from './needs.ts'
 import { need, operation } from './operation.ts'
-import { optional, type Parsed, shape } from './shapes.ts'
 import { tagsOf, tagsRefusal } from './tags.ts'
 import {
   BooleanType,
@@ -39,7 +41,7 @@ const members = {
 
 export const CreateKey = operation({
   input: shape(members),
-  needs: { account: need('kms:CreateKey', wholeAccount()) },
+  needs: { caller: need('kms:CreateKey', wholeAccountNow()) },
   errors: [
     'CustomKeyStoreNotFoundException',
     'InvalidArnException',
@@ -48,18 +50,30 @@ export const CreateKey = operation({
     'TagException',
     'UnsupportedOperationException',
   ],
-  async handle(input, call, _found, { namespace, keys }) {
+  async handle(input, call, { caller }, { namespace, keys, database }) {
     const { account } = call.principal
     const kind = kindOf(input)
     if (isRefusal(kind)) return kind
-    const policy = input.Policy ?? defaultKeyPolicy(account)
+    const policy = await boundPolicy(input.Policy ?? defaultKeyPolicy(account), database)
+    if (isRefusal(policy)) return policy
     const tags = tagsOf(input.Tags ?? [])
-    const refusal = checkKeyPolicy(policy, account) ?? tagsRefusal(tags)
+    const refusal = tagsRefusal(tags)
     if (refusal !== null) return refusal
     // The id is minted once, so that repeating a creation whose answer was lost makes no second key.
     const keyId = newKeyId()
-    const key = { ...kind, keyId, policy, tags, description: input.Description ?? '' }
-    const created = await askTwice(() => keyObject(namespace, call.region, keyId).create(call, key))
+    const key: NewKey = {
+      ...kind,
+      ...policy,
+      keyId,
+      tags,
+      manager: 'CUSTOMER',
+      description: input.Description ?? '',
+      rotationPeriodDays: null,
+      createdBy: call.requestId,
+      isLockoutChecked: input.BypassPolicyLockoutSafetyCheck !== true,
+    }
+    const creation = { ...caller, keyAccount: account, keyNamed: null, parameters: input, aliases: null, grantIds: [] }
+    const created = await askTwice(() => keyObject(namespace, call.region, keyId).create(creation, key))
     if (isRefusal(created)) return created as Refusal<never>
     await keys.keep(created, call.wallTime)
     return { KeyMetadata: keyMetadata(created.record) }

@@ -1,8 +1,8 @@
-import { isRefusal, refuse } from '../model/errors.ts'
+import { dryRunSucceeded, isRefusal, refuse } from '../model/errors.ts'
+import { optional, shape } from '../model/shapes.ts'
 import { arnOf } from './key-metadata.ts'
 import { isCiphertextIgnored, keyOfCiphertext } from './needs.ts'
 import { need, operation } from './operation.ts'
-import { optional, shape } from './shapes.ts'
 import {
   CiphertextType,
   DryRunModifierList,
@@ -13,7 +13,7 @@ import {
   NullableBooleanType,
   RecipientInfo,
 } from './types.ts'
-import { dryRunSucceeded, openCiphertext, recipientRefusal, useErrors, useRefusal } from './use.ts'
+import { openCiphertext, recipientRefusal, useErrors, useRefusal } from './use.ts'
 
 export const Decrypt = operation({
   input: shape({
@@ -35,8 +35,7 @@ export const Decrypt = operation({
   errors: [...useErrors, 'IncorrectKeyException', 'InvalidCiphertextException'],
   async handle(input, call, { from }, services) {
     const { record } = from.key
-    const use = { algorithm: input.EncryptionAlgorithm, grantTokens: input.GrantTokens }
-    const refusal = recipientRefusal(input.Recipient) ?? useRefusal(record, 'Decrypt', use)
+    const refusal = recipientRefusal(input.Recipient) ?? useRefusal(record, 'Decrypt', input.EncryptionAlgorithm)
     if (refusal !== null) return refusal
     if (isCiphertextIgnored(input)) return dryRunSucceeded()
     const { CiphertextBlob, EncryptionContext, DryRun } = input

@@ -1,8 +1,9 @@
 import { encrypt } from '../crypto/ciphertext.ts'
+import { dryRunSucceeded } from '../model/errors.ts'
+import { optional, required, shape } from '../model/shapes.ts'
 import { arnOf } from './key-metadata.ts'
 import { keyNamed } from './needs.ts'
 import { need, operation } from './operation.ts'
-import { optional, required, shape } from './shapes.ts'
 import {
   EncryptionAlgorithmSpec,
   EncryptionContextType,
@@ -11,7 +12,7 @@ import {
   NullableBooleanType,
   PlaintextType,
 } from './types.ts'
-import { dryRunSucceeded, useErrors, useRefusal } from './use.ts'
+import { useErrors, useRefusal } from './use.ts'
 
 export const Encrypt = operation({
   input: shape({
@@ -24,9 +25,8 @@ export const Encrypt = operation({
   }),
   needs: { key: need('kms:Encrypt', keyNamed('KeyId')) },
   errors: useErrors,
-  async handle({ Plaintext, EncryptionContext, EncryptionAlgorithm, GrantTokens, DryRun }, _call, { key }) {
-    const use = { algorithm: EncryptionAlgorithm, grantTokens: GrantTokens }
-    const refusal = useRefusal(key.record, 'Encrypt', use)
+  async handle({ Plaintext, EncryptionContext, EncryptionAlgorithm, DryRun }, _call, { key }) {
+    const refusal = useRefusal(key.record, 'Encrypt', EncryptionAlgorithm)
     if (refusal !== null) return refusal
     if (DryRun) return dryRunSucceeded()
     const CiphertextBlob = await encrypt(key.current, Plaintext, EncryptionContext)

@@ -2,11 +2,11 @@ import { encrypt } from '../crypto/ciphertext.ts'
 import type { EncryptionContext } from '../crypto/encryption-context.ts'
 import { randomBytes } from '../crypto/random.ts'
 import type { OpenKey } from '../key/directory.ts'
-import { isRefusal, refuse } from '../model/errors.ts'
+import { dryRunSucceeded, isRefusal, refuse } from '../model/errors.ts'
+import { optional, required, shape } from '../model/shapes.ts'
 import { arnOf } from './key-metadata.ts'
 import { keyNamed } from './needs.ts'
 import { need, operation } from './operation.ts'
-import { optional, required, shape } from './shapes.ts'
 import {
   DataKeySpec,
   EncryptionContextType,
@@ -16,7 +16,7 @@ import {
   NumberOfBytesType,
   RecipientInfo,
 } from './types.ts'
-import { dryRunSucceeded, recipientRefusal, useErrors, useRefusal } from './use.ts'
+import { recipientRefusal, useErrors, useRefusal } from './use.ts'
 
 const members = {
   KeyId: required(KeyIdType),
@@ -54,19 +54,18 @@ interface DataKeyInput {
   readonly NumberOfBytes?: number
   readonly KeySpec?: keyof typeof bytesOf
   readonly EncryptionContext?: EncryptionContext
-  readonly GrantTokens?: readonly string[]
   readonly DryRun?: boolean
 }
 
 async function generate(
-  { NumberOfBytes, KeySpec, EncryptionContext, GrantTokens, DryRun }: DataKeyInput,
+  { NumberOfBytes, KeySpec, EncryptionContext, DryRun }: DataKeyInput,
   key: OpenKey,
   operationName: 'GenerateDataKey' | 'GenerateDataKeyWithoutPlaintext',
 ) {
   if ((NumberOfBytes === undefined) === (KeySpec === undefined)) {
     return refuse('ValidationException', 'Please specify either number of bytes or key spec.')
   }
-  const refusal = useRefusal(key.record, operationName, { grantTokens: GrantTokens })
+  const refusal = useRefusal(key.record, operationName, undefined)
   if (refusal !== null) return refusal
   if (DryRun) return dryRunSucceeded()
   const Plaintext = randomBytes(KeySpec === undefined ? (NumberOfBytes as number) : bytesOf[KeySpec])

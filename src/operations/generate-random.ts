@@ -1,8 +1,8 @@
 import { randomBytes } from '../crypto/random.ts'
 import { refuse } from '../model/errors.ts'
+import { optional, shape } from '../model/shapes.ts'
 import { wholeAccount } from './needs.ts'
 import { need, operation } from './operation.ts'
-import { optional, shape } from './shapes.ts'
 import { CustomKeyStoreIdType, NumberOfBytesType, RecipientInfo } from './types.ts'
 import { recipientRefusal } from './use.ts'
 

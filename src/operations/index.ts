@@ -5,6 +5,7 @@ import { DescribeKey } from './describe-key.ts'
 import { Encrypt } from './encrypt.ts'
 import { GenerateDataKey, GenerateDataKeyWithoutPlaintext } from './generate-data-key.ts'
 import { GenerateRandom } from './generate-random.ts'
+import { CreateGrant, ListGrants, ListRetirableGrants, RetireGrant, RevokeGrant } from './grants.ts'
 import { CancelKeyDeletion, ScheduleKeyDeletion } from './key-deletion.ts'
 import { GetKeyPolicy, ListKeyPolicies, PutKeyPolicy } from './key-policy.ts'
 import {
@@ -25,7 +26,7 @@ const rows = {
   ConnectCustomKeyStore: null,
   CreateAlias,
   CreateCustomKeyStore: null,
-  CreateGrant: null,
+  CreateGrant,
   CreateKey,
   Decapsulate: null,
   Decrypt,
@@ -55,17 +56,17 @@ const rows = {
   GetPublicKey: null,
   ImportKeyMaterial: null,
   ListAliases,
-  ListGrants: null,
+  ListGrants,
   ListKeyPolicies,
   ListKeyRotations,
   ListKeys,
   ListResourceTags,
-  ListRetirableGrants: null,
+  ListRetirableGrants,
   PutKeyPolicy,
   ReEncrypt,
   ReplicateKey: null,
-  RetireGrant: null,
-  RevokeGrant: null,
+  RetireGrant,
+  RevokeGrant,
   RotateKeyOnDemand,
   ScheduleKeyDeletion,
   Sign: null,

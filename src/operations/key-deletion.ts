@@ -1,9 +1,9 @@
 import { limits } from '../model/limits.ts'
+import { optional, required, shape } from '../model/shapes.ts'
 import { changed } from './change.ts'
 import { arnOf } from './key-metadata.ts'
 import { keyObjectNamed } from './needs.ts'
 import { need, operation } from './operation.ts'
-import { optional, required, shape } from './shapes.ts'
 import { KeyIdType, PendingWindowInDaysType } from './types.ts'
 
 const errors = ['InvalidArnException', 'KMSInvalidStateException', 'NotFoundException'] as const
@@ -13,7 +13,7 @@ export const ScheduleKeyDeletion = operation({
   needs: { key: need('kms:ScheduleKeyDeletion', keyObjectNamed('KeyId')) },
   errors,
   async handle({ PendingWindowInDays = limits.pendingWindowDaysDefault }, call, { key }, services) {
-    return changed(key.scheduleDeletion(call, PendingWindowInDays), call, services, (record) => ({
+    return changed(key.object.scheduleDeletion(key.call, PendingWindowInDays), call, services, (record) => ({
       KeyId: arnOf(record),
       ...(record.deletion === null ? {} : { DeletionDate: new Date(record.deletion.at) }),
       KeyState: record.state,
@@ -27,6 +27,6 @@ export const CancelKeyDeletion = operation({
   needs: { key: need('kms:CancelKeyDeletion', keyObjectNamed('KeyId')) },
   errors,
   async handle(_input, call, { key }, services) {
-    return changed(key.cancelDeletion(call), call, services, (record) => ({ KeyId: arnOf(record) }))
+    return changed(key.object.cancelDeletion(key.call), call, services, (record) => ({ KeyId: arnOf(record) }))
   },
 })

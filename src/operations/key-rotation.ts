@@ -1,11 +1,11 @@
 import { stateRefusal } from '../key/lifecycle.ts'
 import { isRefusal } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
+import { optional, required, shape } from '../model/shapes.ts'
 import { changed, nothing } from './change.ts'
 import { keyObjectNamed } from './needs.ts'
 import { need, operation } from './operation.ts'
 import { page } from './page.ts'
-import { optional, required, shape } from './shapes.ts'
 import { IncludeKeyMaterial, KeyIdType, limitType, MarkerType, RotationPeriodInDaysType } from './types.ts'
 
 const errors = [
@@ -22,7 +22,7 @@ export const EnableKeyRotation = operation({
   errors,
   async handle({ RotationPeriodInDays }, call, { key }, services) {
     return changed(
-      key.enableRotation(call, RotationPeriodInDays ?? limits.rotationPeriodDaysDefault),
+      key.object.enableRotation(key.call, RotationPeriodInDays ?? limits.rotationPeriodDaysDefault),
       call,
       services,
       nothing,
@@ -35,7 +35,7 @@ export const DisableKeyRotation = operation({
   needs: { key: need('kms:DisableKeyRotation', keyObjectNamed('KeyId')) },
   errors,
   async handle(_input, call, { key }, services) {
-    return changed(key.disableRotation(call), call, services, nothing)
+    return changed(key.object.disableRotation(key.call), call, services, nothing)
   },
 })
 
@@ -43,8 +43,8 @@ export const GetKeyRotationStatus = operation({
   input: shape({ KeyId: required(KeyIdType) }),
   needs: { key: need('kms:GetKeyRotationStatus', keyObjectNamed('KeyId')) },
   errors: ['InvalidArnException', 'KMSInvalidStateException', 'NotFoundException', 'UnsupportedOperationException'],
-  async handle(_input, call, { key }) {
-    const record = await key.describe(call, 'GetKeyRotationStatus')
+  async handle(_input, _call, { key }) {
+    const record = await key.object.describe(key.call, 'GetKeyRotationStatus')
     if (isRefusal(record)) return record
     const refusal = stateRefusal(record, 'GetKeyRotationStatus')
     if (refusal !== null) return refusal
@@ -65,7 +65,7 @@ export const RotateKeyOnDemand = operation({
   needs: { key: need('kms:RotateKeyOnDemand', keyObjectNamed('KeyId')) },
   errors: [...errors, 'ConflictException', 'LimitExceededException'],
   async handle(_input, call, { key }, services) {
-    return changed(key.rotateOnDemand(call), call, services, (record) => ({ KeyId: record.keyId }))
+    return changed(key.object.rotateOnDemand(key.call), call, services, (record) => ({ KeyId: record.keyId }))
   },
 })
 
@@ -85,14 +85,18 @@ export const ListKeyRotations = operation({
     'UnsupportedOperationException',
   ],
   async handle(input, call, { key }, services) {
-    const record = await key.describe(call, 'ListKeyRotations')
+    const record = await key.object.describe(key.call, 'ListKeyRotations')
     if (isRefusal(record)) return record
     const include = input.IncludeKeyMaterial ?? 'ROTATIONS_ONLY'
     const rotations = await page(input, call, services, {
       query: ['ListKeyRotations', record.keyId, include],
       limitDefault: 100,
       fetch: (place, count) =>
-        key.rotations(call, { after: Number(place), limit: count, isWithFirst: include === 'ALL_KEY_MATERIAL' }),
+        key.object.rotations(key.call, {
+          after: Number(place),
+          limit: count,
+          isWithFirst: include === 'ALL_KEY_MATERIAL',
+        }),
       placeOf: ({ sequence }) => String(sequence),
     })
     if (isRefusal(rotations)) return rotations

@@ -1,10 +1,10 @@
 import { listKeyIds } from '../catalog/keys.ts'
 import { keyArn } from '../model/arn.ts'
 import { isRefusal } from '../model/errors.ts'
+import { optional, shape } from '../model/shapes.ts'
 import { wholeAccount } from './needs.ts'
 import { need, operation } from './operation.ts'
 import { page } from './page.ts'
-import { optional, shape } from './shapes.ts'
 import { limitType, MarkerType } from './types.ts'
 
 export const ListKeys = operation({

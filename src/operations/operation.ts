@@ -1,17 +1,24 @@
 import type { Database } from '../catalog/database.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
 import type { KeyDirectory, KeyNamespace } from '../key/directory.ts'
-import type { Call } from '../model/call.ts'
+import type { Call, Principal } from '../model/call.ts'
 import type { CommonException, ExceptionName, Refusal } from '../model/errors.ts'
 import type { NowOrLater } from '../model/now-or-later.ts'
+import type { Shape } from '../model/shapes.ts'
 import type { AliasDirectory } from './alias-directory.ts'
-import type { Shape } from './shapes.ts'
+
+/** The callers as the index knows them. */
+export interface Callers {
+  /** The caller with its documents of this moment; refused where it is gone. For changes, which never trust a cache. */
+  fresh(call: Call): NowOrLater<Principal | Refusal>
+}
 
 /** What operations work with: the parts of this deployment, and one request's hold on the platform. */
 export interface Services {
   readonly roots: RootKeys
   readonly keys: KeyDirectory
   readonly aliases: AliasDirectory
+  readonly callers: Callers
   readonly database: Database
   readonly namespace: KeyNamespace
   waitUntil(promise: Promise<unknown>): void

@@ -1,9 +1,9 @@
 import { encrypt } from '../crypto/ciphertext.ts'
-import { isRefusal, refuse } from '../model/errors.ts'
+import { dryRunSucceeded, isRefusal, refuse } from '../model/errors.ts'
+import { optional, required, shape } from '../model/shapes.ts'
 import { arnOf } from './key-metadata.ts'
 import { isCiphertextIgnored, keyNamed, keyOfCiphertext } from './needs.ts'
 import { need, operation } from './operation.ts'
-import { optional, required, shape } from './shapes.ts'
 import {
   CiphertextType,
   DryRunModifierList,
@@ -13,7 +13,7 @@ import {
   KeyIdType,
   NullableBooleanType,
 } from './types.ts'
-import { dryRunSucceeded, openCiphertext, useErrors, useRefusal } from './use.ts'
+import { openCiphertext, useErrors, useRefusal } from './use.ts'
 
 export const ReEncrypt = operation({
   input: shape({
@@ -38,11 +38,8 @@ export const ReEncrypt = operation({
   errors: [...useErrors, 'IncorrectKeyException', 'InvalidCiphertextException'],
   async handle(input, call, { from, to }, services) {
     const refusal =
-      useRefusal(from.key.record, 'ReEncrypt', { algorithm: input.SourceEncryptionAlgorithm }) ??
-      useRefusal(to.record, 'ReEncrypt', {
-        algorithm: input.DestinationEncryptionAlgorithm,
-        grantTokens: input.GrantTokens,
-      })
+      useRefusal(from.key.record, 'ReEncrypt', input.SourceEncryptionAlgorithm) ??
+      useRefusal(to.record, 'ReEncrypt', input.DestinationEncryptionAlgorithm)
     if (refusal !== null) return refusal
     if (isCiphertextIgnored(input)) return dryRunSucceeded()
     if (input.CiphertextBlob === undefined) return refuse('ValidationException', 'CiphertextBlob is required.')

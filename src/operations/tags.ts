@@ -2,11 +2,11 @@ import type { Tag } from '../key/key.ts'
 import { compareUtf8 } from '../model/bytes.ts'
 import { isRefusal, refuse } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
+import { optional, required, shape } from '../model/shapes.ts'
 import { changed, nothing } from './change.ts'
 import { keyObjectNamed } from './needs.ts'
 import { need, operation } from './operation.ts'
 import { page } from './page.ts'
-import { optional, required, shape } from './shapes.ts'
 import { KeyIdType, limitType, MarkerType, TagKeyList, TagList } from './types.ts'
 
 export const TagResource = operation({
@@ -23,7 +23,7 @@ export const TagResource = operation({
     const tags = tagsOf(Tags)
     const refusal = tagsRefusal(tags)
     if (refusal !== null) return refusal
-    return changed(key.tag(call, tags), call, services, nothing)
+    return changed(key.object.tag(key.call, tags), call, services, nothing)
   },
 })
 
@@ -32,7 +32,7 @@ export const UntagResource = operation({
   needs: { key: need('kms:UntagResource', keyObjectNamed('KeyId')) },
   errors: ['InvalidArnException', 'KMSInvalidStateException', 'NotFoundException', 'TagException'],
   async handle({ TagKeys }, call, { key }, services) {
-    return changed(key.untag(call, TagKeys), call, services, nothing)
+    return changed(key.object.untag(key.call, TagKeys), call, services, nothing)
   },
 })
 
@@ -41,7 +41,7 @@ export const ListResourceTags = operation({
   needs: { key: need('kms:ListResourceTags', keyObjectNamed('KeyId')) },
   errors: ['InvalidArnException', 'InvalidMarkerException', 'NotFoundException'],
   async handle(input, call, { key }, services) {
-    const record = await key.describe(call, 'ListResourceTags')
+    const record = await key.object.describe(key.call, 'ListResourceTags')
     if (isRefusal(record)) return record
     const tags = await page(input, call, services, {
       query: ['ListResourceTags', record.keyId],

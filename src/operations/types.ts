@@ -1,5 +1,5 @@
 import { limits } from '../model/limits.ts'
-import { blob, boolean, integer, list, optional, required, string, stringMap, structure } from './shapes.ts'
+import { blob, boolean, integer, list, optional, required, string, stringMap, structure } from '../model/shapes.ts'
 
 /** KMS's own types, with the constraints of its model; where the service is tighter, the service's. */
 
@@ -87,10 +87,54 @@ export function limitType(max: number) {
   return integer('LimitType', { min: 1, max })
 }
 
-export const GrantTokenList = list('GrantTokenList', string('GrantTokenType', { min: 1, max: 8192 }), {
-  max: limits.grantTokensMax,
+export const GrantTokenType = string('GrantTokenType', { min: 1, max: 8192 })
+export const GrantTokenList = list('GrantTokenList', GrantTokenType, { max: limits.grantTokensMax })
+export const GrantIdType = string('GrantIdType', { min: 1, max: 128 })
+export const GrantNameType = string('GrantNameType', { min: 1, max: 256, pattern: '^[a-zA-Z0-9:/_-]+$' })
+export const PrincipalIdType = string('PrincipalIdType', { min: 1, max: 256, pattern: '^[\\w+=,.@:/-]+$' })
+export const ServicePrincipalType = string('ServicePrincipalType', {
+  min: 1,
+  max: 128,
+  pattern: '^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$',
 })
+export const GrantOperationList = list(
+  'GrantOperationList',
+  string('GrantOperation', {
+    oneOf: [
+      'CreateGrant',
+      'Decapsulate',
+      'Decrypt',
+      'DeriveSharedSecret',
+      'DescribeKey',
+      'Encapsulate',
+      'Encrypt',
+      'GenerateDataKey',
+      'GenerateDataKeyPair',
+      'GenerateDataKeyPairWithoutPlaintext',
+      'GenerateDataKeyWithoutPlaintext',
+      'GenerateMac',
+      'GetPublicKey',
+      'ReEncryptFrom',
+      'ReEncryptTo',
+      'RetireGrant',
+      'Sign',
+      'Verify',
+      'VerifyMac',
+    ],
+  }),
+)
 export const EncryptionContextType = stringMap('EncryptionContextType')
+export const GrantConstraints = structure('GrantConstraints', {
+  EncryptionContextSubset: optional(EncryptionContextType),
+  EncryptionContextEquals: optional(EncryptionContextType),
+  SourceArn: optional(
+    string('GrantConstraintSourceArnType', {
+      min: 20,
+      max: 512,
+      pattern: '^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$',
+    }),
+  ),
+})
 export const DryRunModifierList = list(
   'DryRunModifierList',
   string('DryRunModifierType', { oneOf: ['IGNORE_CIPHERTEXT'] }),

@@ -1,7 +1,7 @@
+import { required, shape } from '../model/shapes.ts'
 import { changed, nothing } from './change.ts'
 import { keyObjectNamed } from './needs.ts'
 import { need, operation } from './operation.ts'
-import { required, shape } from './shapes.ts'
 import { DescriptionType, KeyIdType } from './types.ts'
 
 const errors = ['InvalidArnException', 'KMSInvalidStateException', 'NotFoundException'] as const
@@ -11,7 +11,7 @@ export const UpdateKeyDescription = operation({
   needs: { key: need('kms:UpdateKeyDescription', keyObjectNamed('KeyId')) },
   errors,
   async handle({ Description }, call, { key }, services) {
-    return changed(key.updateDescription(call, Description), call, services, nothing)
+    return changed(key.object.updateDescription(key.call, Description), call, services, nothing)
   },
 })
 
@@ -20,7 +20,7 @@ export const EnableKey = operation({
   needs: { key: need('kms:EnableKey', keyObjectNamed('KeyId')) },
   errors: [...errors, 'LimitExceededException'],
   async handle(_input, call, { key }, services) {
-    return changed(key.enable(call), call, services, nothing)
+    return changed(key.object.enable(key.call), call, services, nothing)
   },
 })
 
@@ -29,6 +29,6 @@ export const DisableKey = operation({
   needs: { key: need('kms:DisableKey', keyObjectNamed('KeyId')) },
   errors,
   async handle(_input, call, { key }, services) {
-    return changed(key.disable(call), call, services, nothing)
+    return changed(key.object.disable(key.call), call, services, nothing)
   },
 })

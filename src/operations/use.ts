@@ -20,25 +20,13 @@ export const useErrors = [
   'NotFoundException',
 ] as const
 
-interface Use {
-  readonly algorithm?: string | undefined
-  readonly grantTokens?: readonly string[] | undefined
-}
-
 /** Null: the key may do this now, with this algorithm. */
-export function useRefusal(record: KeyRecord, operation: CryptoOperation, { algorithm, grantTokens = [] }: Use) {
+export function useRefusal(record: KeyRecord, operation: CryptoOperation, algorithm: string | undefined) {
   const refusal = stateRefusal(record, operation)
   if (refusal !== null) return refusal
-  // There are no grants yet, so nobody was ever given a token.
-  if (grantTokens.length > 0) return refuse('InvalidGrantTokenException', 'The grant token is not valid.')
   const { encryptionAlgorithms } = keySpecRow(record.spec)
   if (algorithm === undefined || encryptionAlgorithms.includes(algorithm as EncryptionAlgorithm)) return null
   return refuse('InvalidKeyUsageException', `Algorithm ${algorithm} is incompatible with key spec ${record.spec}.`)
-}
-
-/** What a dry run of a call that would have succeeded answers. */
-export function dryRunSucceeded() {
-  return refuse('DryRunOperationException', 'The request would have succeeded, but the DryRun option is set.')
 }
 
 /** For now: no enclave can be answered. */

@@ -1,4 +1,5 @@
 import type { Env } from '../../src/deployment.ts'
+import type { Fetch } from '../../src/iam/issuers.ts'
 import { type KeyObjectParts, keyObjectClass } from '../../src/key/key-object.ts'
 import { createWorker, edgeSeams, keyObjectParts } from '../../src/worker.ts'
 
@@ -7,6 +8,9 @@ export const testClock = { wallMs: 0, lifecycleMs: 0 }
 
 /** What tests break. */
 export const faults = { indexIsDown: false, rootsAreUnproven: false }
+
+/** What issuers of web tokens answer, by URL; null: nothing does. */
+export const network: { fetch: Fetch | null } = { fetch: null }
 
 export const KeyObject = keyObjectClass<Env>((env): KeyObjectParts => {
   const { index, sealingRoots } = keyObjectParts(env)
@@ -29,6 +33,10 @@ export const KeyObject = keyObjectClass<Env>((env): KeyObjectParts => {
 
 export default createWorker({
   ...edgeSeams,
+  async fetch(url, init) {
+    if (network.fetch === null) throw new Error('nobody is there')
+    return network.fetch(url, init)
+  },
   clock() {
     const wallTime = Date.now() + testClock.wallMs
     return { wallTime, time: wallTime + testClock.lifecycleMs }

@@ -1,10 +1,11 @@
 import { applyD1Migrations, createExecutionContext, env as testEnv, waitOnExecutionContext } from 'cloudflare:test'
 import { AwsClient } from 'aws4fetch'
 import { expect } from 'vitest'
+import { defaultKeyPolicy } from '../../src/access/key-policy.ts'
 import type { Env } from '../../src/deployment.ts'
 import { keyObject } from '../../src/key/directory.ts'
-import type { NewKey } from '../../src/key/key.ts'
-import type { Call } from '../../src/model/call.ts'
+import type { KeyCall, NewGrant, NewKey } from '../../src/key/key.ts'
+import { type Principal, servicePrincipal } from '../../src/model/call.ts'
 import { isRefusal } from '../../src/model/errors.ts'
 import { rootPrincipal } from '../../src/model/settings.ts'
 import worker, { testClock } from './test-worker.ts'
@@ -22,20 +23,83 @@ export const dayMs = 86_400_000
 
 await applyD1Migrations(env.DB, env.TEST_MIGRATIONS)
 
-/** A call by the root of the account, as a door makes it. */
-export function callBy(options: Partial<Call> & { account?: string } = {}): Call {
+/** A call by the root of the account, as a door makes it, about a key of that account. */
+export function callBy(options: Partial<KeyCall> & { account?: string } = {}): KeyCall {
   const { account: by = account, ...rest } = options
   const now = Date.now()
-  return { requestId: crypto.randomUUID(), principal: rootPrincipal(by), region, wallTime: now, time: now, ...rest }
+  return {
+    requestId: crypto.randomUUID(),
+    principal: rootPrincipal(by),
+    accessKeyId: null,
+    region,
+    wallTime: now,
+    time: now,
+    sourceIp: '203.0.113.10',
+    userAgent: 'test',
+    isSecure: true,
+    viaService: null,
+    keyAccount: by,
+    keyNamed: null,
+    parameters: {},
+    aliases: null,
+    grantIds: [],
+    ...rest,
+  }
 }
 
 /** A call by the sweep, for a key of the account. */
-export function sweepCall(options: Partial<Call> = {}): Call {
-  return callBy({ principal: { kind: 'service', account, arn: 'sweep.edge-kms' }, ...options })
+export function sweepCall(options: Partial<KeyCall> = {}): KeyCall {
+  return callBy({ principal: servicePrincipal('sweep.edge-kms', account), ...options })
+}
+
+/** A user with these policies; none of them: nothing allows it anything. */
+export function userPrincipal(by = account, ...policies: object[]): Principal {
+  return {
+    kind: 'user',
+    account: by,
+    arn: `arn:aws:iam::${by}:user/test`,
+    id: 'AIDATESTTESTTESTTEST1',
+    tags: {},
+    documents: {
+      identity: policies.map((policy, at) => ({ name: `policy ${at}`, text: JSON.stringify(policy) })),
+      boundary: null,
+      session: [],
+    },
+    session: null,
+  }
+}
+
+/** To the user of `userPrincipal`. */
+export function newGrant(options: Partial<NewGrant> = {}): NewGrant {
+  return {
+    grantId: `${crypto.randomUUID()}${crypto.randomUUID()}`.replaceAll('-', ''),
+    name: null,
+    granteePrincipal: userPrincipal().arn,
+    granteeId: userPrincipal().id,
+    granteeServicePrincipal: null,
+    retiringPrincipal: null,
+    retiringId: null,
+    retiringServicePrincipal: null,
+    operations: ['Decrypt'],
+    constraints: null,
+    ...options,
+  }
 }
 
 export function newKey(keyId: string): NewKey {
-  return { keyId, spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', description: '', policy: '{}', tags: [] }
+  return {
+    keyId,
+    spec: 'SYMMETRIC_DEFAULT',
+    usage: 'ENCRYPT_DECRYPT',
+    manager: 'CUSTOMER',
+    description: '',
+    policy: defaultKeyPolicy(account),
+    policyPrincipalIds: {},
+    tags: [],
+    rotationPeriodDays: null,
+    createdBy: crypto.randomUUID(),
+    isLockoutChecked: true,
+  }
 }
 
 /** A key of the account, and a stub of its object. */

@@ -12,6 +12,7 @@ const floors: Record<string, number> = {
   key: 2,
   catalog: 2,
   operations: 3,
+  iam: 3,
   http: 4,
   jobs: 4,
   '.': 5,

@@ -6,11 +6,11 @@ interface Versioned {
   readonly revision: number
 }
 
-function cacheOf(options: { freshMs?: number; staleMs?: number; entriesMax?: number } = {}) {
+function cacheOf(options: { freshMs?: number; staleMs?: number; weightMax?: number } = {}) {
   const cache = new FreshCache<Versioned>({
     freshMs: 1000,
     staleMs: 0,
-    entriesMax: 10,
+    weightMax: 10,
     isOlder: (candidate, held) => candidate.revision < held.revision,
     ...options,
   })
@@ -143,7 +143,7 @@ describe('a kept value', () => {
 
 describe('bounds', () => {
   it('hold: what was used least lately goes first', async () => {
-    const { get, loads } = cacheOf({ entriesMax: 2 })
+    const { get, loads } = cacheOf({ weightMax: 2 })
     for (const name of ['a', 'b', 'c']) await get(0, name)
     await get(1, 'b')
     expect(loads()).toBe(3)

@@ -17,6 +17,7 @@ const enabled: KeyRecord = {
   manager: 'CUSTOMER',
   description: '',
   policy: '{}',
+  policyPrincipalIds: {},
   tags: [],
   createdAt: 0,
   deletion: null,
@@ -41,8 +42,12 @@ const columns: readonly KeyState[] = [
 ]
 const guide: readonly (readonly [cells: string, operations: string])[] = [
   ['✓ 1 3 3r 5 11 14 ✓', 'Encrypt Decrypt ReEncrypt GenerateDataKey GenerateDataKeyWithoutPlaintext'],
-  ['✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓', 'ListAliases ListKeyPolicies ListResourceTags ListKeyRotations DescribeKey'],
+  [
+    '✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓',
+    'DeleteAlias ListGrants RetireGrant RevokeGrant ListKeyPolicies ListResourceTags ListKeyRotations DescribeKey',
+  ],
   ['✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓', 'GetKeyPolicy PutKeyPolicy'],
+  ['✓ 1 3 3r 5 ✓ 14 ✓', 'CreateGrant'],
   ['✓ ✓ 3 3r ✓ ✓ ✓ ✓', 'CreateAlias UpdateAlias TagResource UntagResource UpdateKeyDescription'],
   ['✓ ✓ 3 3r 5 12 14 15', 'EnableKey DisableKey'],
   ['7 1 3 3r 6 7 14 7', 'EnableKeyRotation DisableKeyRotation'],
@@ -73,7 +78,7 @@ const cells = guide.flatMap(([row, operations]) =>
 )
 
 it('covers every state of every operation once', () => {
-  expect(new Set(cells.map(({ operation, state }) => `${operation} ${state}`)).size).toBe(25 * columns.length)
+  expect(new Set(cells.map(({ operation, state }) => `${operation} ${state}`)).size).toBe(29 * columns.length)
 })
 
 it.each(cells)('$operation of a key that is $state', ({ operation, state, footnote }) => {

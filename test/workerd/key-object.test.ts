@@ -1,27 +1,47 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, it } from 'vitest'
+import { defaultKeyPolicy } from '../../src/access/key-policy.ts'
 import { keyObject } from '../../src/key/directory.ts'
-import type { Key, KeySnapshot } from '../../src/key/key.ts'
-import type { Call } from '../../src/model/call.ts'
+import type { Key, KeyCall, KeySnapshot } from '../../src/key/key.ts'
+import { servicePrincipal } from '../../src/model/call.ts'
 import { isRefusal } from '../../src/model/errors.ts'
 import { faults, KeyObject } from '../support/test-worker.ts'
-import { account, callBy, createKey, dayMs, env, indexRow, newKey, region, sweepCall } from '../support/workerd.ts'
+import {
+  account,
+  callBy,
+  createKey,
+  dayMs,
+  env,
+  indexRow,
+  newGrant,
+  newKey,
+  region,
+  sweepCall,
+  userPrincipal,
+} from '../support/workerd.ts'
 
 afterEach(() => {
   Object.assign(faults, { indexIsDown: false, rootsAreUnproven: false })
 })
 
 /** Every method of the object, with arguments that would do for its owner. */
-const methods: Record<keyof Key, (key: Key, call: Call, keyId: string) => Promise<unknown>> = {
+const methods: Record<keyof Key, (key: Key, call: KeyCall, keyId: string) => Promise<unknown>> = {
   acceptAlias: (key, call) => key.acceptAlias(call, 'CreateAlias'),
   cancelDeletion: (key, call) => key.cancelDeletion(call),
   create: (key, call, keyId) => key.create(call, newKey(keyId)),
+  createGrant: (key, call) => key.createGrant(call, newGrant(), false),
   describe: (key, call) => key.describe(call, 'DescribeKey'),
   disable: (key, call) => key.disable(call),
   disableRotation: (key, call) => key.disableRotation(call),
   enable: (key, call) => key.enable(call),
   enableRotation: (key, call) => key.enableRotation(call, 365),
-  putPolicy: (key, call) => key.putPolicy(call, '{"stranger":true}'),
+  grantsAllowing: (key, call) => key.grantsAllowing(call, call, 'kms:Decrypt'),
+  grantsNaming: (key, call) => key.grantsNaming(call, [account], 10),
+  listGrants: (key, call) => key.listGrants(call, grantPage),
+  putPolicy: (key, call) =>
+    key.putPolicy(call, { policy: defaultKeyPolicy(account), policyPrincipalIds: {}, isLockoutChecked: false }),
+  retireGrant: (key, call) => key.retireGrant(call, '00'.repeat(32), false),
+  revokeGrant: (key, call) => key.revokeGrant(call, '00'.repeat(32), false),
   rotateOnDemand: (key, call) => key.rotateOnDemand(call),
   rotations: (key, call) => key.rotations(call, { after: 0, limit: 10, isWithFirst: true }),
   scheduleDeletion: (key, call) => key.scheduleDeletion(call, 7),
@@ -33,8 +53,13 @@ const methods: Record<keyof Key, (key: Key, call: Call, keyId: string) => Promis
   version: (key, call) => key.version(call, '00'.repeat(16)),
 }
 
+const grantPage = { after: '', limit: 10, grantId: null, granteePrincipal: null, granteeServicePrincipal: null }
+
+/** What only this deployment itself may ask. */
+const internal: readonly string[] = ['grantsAllowing', 'grantsNaming', 'settle', 'snapshot', 'version']
+
 async function stored(keyId: string): Promise<KeySnapshot> {
-  const snapshot = await keyObject(env.KEYS, region, keyId).snapshot(callBy())
+  const snapshot = await keyObject(env.KEYS, region, keyId).snapshot(sweepCall())
   if (isRefusal(snapshot)) throw new Error(snapshot.reason)
   return snapshot
 }
@@ -49,24 +74,23 @@ describe('a stranger', () => {
   it.each(Object.keys(methods) as (keyof Key)[])('is refused %s, and nothing changes', async (method) => {
     const { keyId, key } = await createKey()
     const before = await stored(keyId)
-    const strangers: Record<string, Call> = {
+    const strangers: Record<string, KeyCall> = {
       'another account': callBy({ account: '444455556666' }),
       'another Region': callBy({ region: 'eu-west-1' }),
-      'a root that is none': callBy({ principal: { kind: 'root', account, arn: 'arn:aws:iam::444455556666:root' } }),
-      'a service of another account': sweepCall({
-        principal: { kind: 'service', account: '444455556666', arn: 'sweep.edge-kms' },
-      }),
+      'a user without a policy': callBy({ principal: userPrincipal() }),
+      'a user of another account': callBy({ principal: userPrincipal('444455556666'), keyAccount: account }),
+      'a service, for what is not its own': sweepCall({ principal: servicePrincipal('s3.amazonaws.com') }),
     }
     for (const [who, call] of Object.entries(strangers)) {
-      const answer = await methods[method](key, call, keyId)
-      expect(isRefusal(answer) || answer === 'nothing', who).toBe(true)
+      if (internal.includes(method) && call.principal.kind === 'service') continue
+      expect(isRefusal(await methods[method](key, call, keyId)), who).toBe(true)
     }
     expect(await stored(keyId)).toEqual(before)
   })
 
-  it('is not the sweep: even the root may not settle', async () => {
-    const { key } = await createKey()
-    expect(await key.settle(callBy())).toMatchObject({ refused: 'AccessDeniedException' })
+  it.each(internal as (keyof Key)[])('is not this deployment: even the root may not %s', async (method) => {
+    const { key, keyId } = await createKey()
+    expect(await methods[method](key, callBy(), keyId)).toMatchObject({ refused: 'AccessDeniedException' })
   })
 
   it('is not served by the sweep for what a caller has to ask for', async () => {
@@ -79,9 +103,9 @@ describe('creation', () => {
   it('is repeated by its own request only', async () => {
     const keyId = crypto.randomUUID()
     const key = keyObject(env.KEYS, region, keyId)
-    const call = callBy()
-    const made = await key.create(call, newKey(keyId))
-    expect(await key.create(call, newKey(keyId))).toEqual(made)
+    const wanted = newKey(keyId)
+    const made = await key.create(callBy(), wanted)
+    expect(await key.create(callBy(), wanted)).toEqual(made)
     expect(await key.create(callBy(), newKey(keyId))).toMatchObject({ refused: 'KMSInternalException' })
   })
 
@@ -90,7 +114,9 @@ describe('creation', () => {
     const keyId = crypto.randomUUID()
     const answer = await keyObject(env.KEYS, region, keyId).create(callBy(), newKey(keyId))
     expect(answer).toMatchObject({ refused: 'DependencyTimeoutException' })
-    expect(await keyObject(env.KEYS, region, keyId).snapshot(callBy())).toMatchObject({ refused: 'NotFoundException' })
+    expect(await keyObject(env.KEYS, region, keyId).snapshot(sweepCall())).toMatchObject({
+      refused: 'NotFoundException',
+    })
     expect(await indexRow(keyId)).toBeNull()
   })
 
@@ -161,7 +187,7 @@ describe('an object that starts', () => {
     const { key, stub } = await createKey()
     await evictDurableObject(stub)
     faults.indexIsDown = true
-    expect(isRefusal(await key.snapshot(callBy()))).toBe(false)
+    expect(isRefusal(await key.snapshot(sweepCall()))).toBe(false)
     expect(await key.disable(callBy())).toMatchObject({ refused: 'DependencyTimeoutException' })
     faults.indexIsDown = false
     expect(isRefusal(await key.disable(callBy()))).toBe(false)
@@ -172,7 +198,7 @@ describe('an object that starts', () => {
     await key.disable(callBy())
     await env.DB.prepare('delete from keys where key_id = ?').bind(keyId).run()
     await evictDurableObject(stub)
-    await key.snapshot(callBy())
+    await key.snapshot(sweepCall())
     expect(await indexRow(keyId)).toMatchObject({ revision: 2, state: 'Disabled' })
   })
 
@@ -186,12 +212,12 @@ describe('an object that starts', () => {
     await evictDurableObject(stub)
     for (const [name, method] of Object.entries(methods)) {
       if (name === 'create') continue
-      const answer = await method(key, name === 'settle' ? sweepCall() : callBy(), keyId)
+      const answer = await method(key, internal.includes(name) ? sweepCall() : callBy(), keyId)
       expect(answer, name).toMatchObject({ refused: 'KeyUnavailableException' })
     }
     expect(await indexRow(keyId)).toMatchObject({ revision: 2, fault: 'rolled-back' })
     await env.DB.prepare('update keys set is_restore_accepted = 1 where key_id = ?').bind(keyId).run()
-    expect(await key.snapshot(callBy())).toMatchObject({ record: { revision: 3, state: 'Enabled' } })
+    expect(await key.snapshot(sweepCall())).toMatchObject({ record: { revision: 3, state: 'Enabled' } })
     expect(await indexRow(keyId)).toMatchObject({ revision: 3, state: 'Enabled', fault: null, is_restore_accepted: 0 })
   })
 })
@@ -257,7 +283,7 @@ describe('what falls due', () => {
     expect(await settleAt(key, call.time + 7 * dayMs - 1)).toBe('nothing')
     expect(await settleAt(key, call.time + 7 * dayMs)).toBe('deleted')
     expect(await settleAt(key, call.time + 7 * dayMs)).toBe('nothing')
-    expect(await key.snapshot(callBy())).toMatchObject({ refused: 'NotFoundException' })
+    expect(await key.snapshot(sweepCall())).toMatchObject({ refused: 'NotFoundException' })
     const tables = await runInDurableObject(stub, (_, { storage }) =>
       storage.sql.exec(`select name from sqlite_master where name not like '\\_cf%' escape '\\'`).toArray(),
     )
@@ -273,7 +299,7 @@ describe('what falls due', () => {
     await key.scheduleDeletion(call, 7)
     faults.indexIsDown = true
     expect(await settleAt(key, call.time + 7 * dayMs)).toBe('deleted')
-    expect(await key.snapshot(callBy())).toMatchObject({ refused: 'NotFoundException' })
+    expect(await key.snapshot(sweepCall())).toMatchObject({ refused: 'NotFoundException' })
     expect(await indexRow(keyId)).toMatchObject({ deleted_at: null })
     faults.indexIsDown = false
     await runDurableObjectAlarm(stub)

@@ -1,5 +1,5 @@
-import { fromBase64 } from '../model/bytes.ts'
-import { type Refusal, refuse } from '../model/errors.ts'
+import { fromBase64 } from './bytes.ts'
+import { type Refusal, refuse } from './errors.ts'
 
 /** What a request has wrong so far: values that break a constraint, and the first that has the wrong JSON type. */
 interface Faults {
@@ -77,7 +77,7 @@ export function string<const Options extends StringOptions>(
   options: Options = {} as Options,
 ): Type<Options extends { oneOf: readonly (infer Word)[] } ? Word : string> {
   const { min = 0, max = Number.POSITIVE_INFINITY, pattern, oneOf } = options
-  const matches = pattern === undefined ? null : new RegExp(`^(?:${pattern})$`)
+  const matches = pattern === undefined ? null : new RegExp(`^(?:${pattern})$`, 'u')
   const words = oneOf === undefined ? null : new Set(oneOf)
   return {
     name,

@@ -1,0 +1,55 @@
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { limits } from '../model/limits.ts'
+import { insertWhere, isThere, run } from './conditional.ts'
+import type { Database } from './database.ts'
+import { accessKeys, users } from './schema.ts'
+
+type AccessKeyRow = Readonly<typeof accessKeys.$inferSelect>
+
+/** One statement. False: the user has as many as a user may have, or is gone. */
+export function createAccessKey(
+  db: Database,
+  key: Pick<AccessKeyRow, 'accessKeyId' | 'userId' | 'createdAt' | 'rootVersion' | 'sealed'>,
+): Promise<boolean> {
+  const count = sql`(select count(*) from access_keys where user_id = ${key.userId})`
+  const condition = sql`${isThere('user', key.userId)} and ${count} < ${limits.accessKeysPerUserMax}`
+  return run(db, insertWhere(accessKeys, { ...key, isActive: true }, condition))
+}
+
+/** At most `limit` of the user's access keys that come after `after`, in order. */
+export function listAccessKeys(db: Database, userId: string, after: string, limit: number): Promise<AccessKeyRow[]> {
+  return db
+    .select()
+    .from(accessKeys)
+    .where(and(eq(accessKeys.userId, userId), gt(accessKeys.accessKeyId, after)))
+    .orderBy(asc(accessKeys.accessKeyId))
+    .limit(limit)
+}
+
+/** Null: no user of the account has such a key. */
+export async function findAccessKeyUse(db: Database, account: string, accessKeyId: string) {
+  const [row] = await db
+    .select({
+      userName: users.name,
+      lastUsedAt: accessKeys.lastUsedAt,
+      lastUsedService: accessKeys.lastUsedService,
+      lastUsedRegion: accessKeys.lastUsedRegion,
+    })
+    .from(accessKeys)
+    .innerJoin(users, eq(users.id, accessKeys.userId))
+    .where(and(eq(accessKeys.accessKeyId, accessKeyId), eq(users.account, account)))
+  return row ?? null
+}
+
+/** False: the user has no such key. */
+export function setAccessKeyActive(db: Database, userId: string, accessKeyId: string, isActive: boolean) {
+  return run(
+    db,
+    sql`update access_keys set is_active = ${isActive ? 1 : 0} where access_key_id = ${accessKeyId} and user_id = ${userId}`,
+  )
+}
+
+/** False: the user has no such key. */
+export function deleteAccessKey(db: Database, userId: string, accessKeyId: string): Promise<boolean> {
+  return run(db, sql`delete from access_keys where access_key_id = ${accessKeyId} and user_id = ${userId}`)
+}

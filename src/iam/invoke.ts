@@ -1,0 +1,125 @@
+import { authorizeByIdentity } from '../access/decide.ts'
+import { denialText } from '../access/denial-text.ts'
+import type { AccessRequest } from '../access/request.ts'
+import { isDatabaseFailure } from '../catalog/database.ts'
+import { listTags } from '../catalog/iam-tags.ts'
+import type { Call } from '../model/call.ts'
+import { causeOf, isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
+import { iam } from './index.ts'
+import type { IamServices, QueryOperation, QueryOutput, Target } from './operation.ts'
+import { sts } from './sts.ts'
+
+const tables = {
+  iam: { version: '2010-05-08', operations: iam },
+  sts: { version: '2011-06-15', operations: sts },
+} as const
+
+/** The pipeline of IAM and STS: the row, the input, what it is about, the caller's policies, the deed. What it throws is a bug. */
+export async function invokeQuery(
+  service: 'iam' | 'sts',
+  action: string,
+  rawInput: unknown,
+  call: Call,
+  services: IamServices,
+): Promise<QueryOutput | Refusal> {
+  const { version, operations } = tables[service]
+  const row = Object.hasOwn(operations, action) ? operations[action] : undefined
+  if (row === undefined) {
+    return refuse('UnknownOperationException', `Could not find operation ${action} for version ${version}`)
+  }
+  const input = row.input.parse(rawInput)
+  if (isRefusal(input)) return input
+  try {
+    return await perform(row, input as Input, call, services)
+  } catch (failure) {
+    if (!isDatabaseFailure(failure)) throw failure
+    const unanswered = String(causeOf(failure))
+    console.warn(JSON.stringify({ requestId: call.requestId, operation: action, unanswered }))
+    return timedOut(unanswered)
+  }
+}
+
+type Input = Readonly<Record<string, unknown>>
+
+async function perform(
+  row: QueryOperation,
+  input: Input,
+  held: Call,
+  services: IamServices,
+): Promise<QueryOutput | Refusal> {
+  // A change is decided by the policies of this moment, and not by those that this isolate remembers. STS changes nothing.
+  const isChange = row.action !== null && !row.isReadOnly
+  const principal = isChange ? await services.credentials.fresh(held) : held.principal
+  if (isRefusal(principal)) return principal
+  const call = { ...held, principal }
+  const target = await row.on(input, call, services)
+  if (row.action !== null) {
+    const context = await contextOf(target, input, call, services)
+    const further = isRefusal(target.found) ? [] : (row.further?.(input, target.found, target.arn) ?? [])
+    for (const need of [{ action: row.action, arn: target.arn }, ...further]) {
+      const denied = denial(accessRequest(need.action, need.arn, input, call, context))
+      if (denied !== null) return denied
+    }
+  }
+  if (isRefusal(target.found)) return target.found
+  if (!isChange) return row.handle(input, call, target.found, services)
+  try {
+    return await row.handle(input, call, target.found, services)
+  } finally {
+    // Also after a failure: what the database made of it is not known.
+    services.credentials.forgetAll()
+  }
+}
+
+/** Null: the caller's policies allow it. */
+function denial(request: AccessRequest): Refusal<'AccessDeniedException'> | null {
+  const verdict = authorizeByIdentity(request)
+  return verdict.isAllowed ? null : refuse('AccessDeniedException', denialText(request, verdict), verdict.reason)
+}
+
+function accessRequest(
+  action: string,
+  resource: string,
+  parameters: Input,
+  { principal, region, wallTime, sourceIp, userAgent, isSecure, viaService }: Call,
+  context: NonNullable<AccessRequest['context']>,
+): AccessRequest {
+  return {
+    principal,
+    action,
+    resource,
+    resourceAccount: principal.account,
+    key: null,
+    keyNamed: null,
+    parameters,
+    region,
+    wallTime,
+    sourceIp,
+    userAgent,
+    isSecure,
+    viaService,
+    context,
+  }
+}
+
+/** What policies may ask about the resource. Its tags cost a query, so they are looked up where some policy asks for them. */
+async function contextOf(
+  { ownerId, boundaryArn }: Target<unknown>,
+  { PermissionsBoundary }: Input,
+  { principal: { documents } }: Call,
+  { database }: IamServices,
+): Promise<Record<string, string[]>> {
+  const context: Record<string, string[]> = Object.create(null)
+  // Where the request names a boundary, that is the one that is asked about.
+  if (boundaryArn !== null && PermissionsBoundary === undefined) context['iam:permissionsboundary'] = [boundaryArn]
+  const policies = documents === null ? [] : [...documents.identity, ...documents.session, documents.boundary]
+  if (ownerId === null || !policies.some((policy) => policy !== null && /resourcetag/i.test(policy.text)))
+    return context
+  for (const { tagKey, tagValue } of await listTags(database, ownerId)) {
+    for (const prefix of ['aws:resourcetag/', 'iam:resourcetag/']) {
+      const key = prefix + tagKey.toLowerCase()
+      context[key] = [...(context[key] ?? []), tagValue]
+    }
+  }
+  return context
+}

@@ -1,0 +1,133 @@
+import { authorizeByIdentity, authorizeKey, denialText } from '../access/decide.ts'
+import { grantIdsOf } from '../access/grants.ts'
+import type { AccessRequest, Grant, ResourcePolicy, Verdict } from '../access/request.ts'
+import { keyArn } from '../model/arn.ts'
+import type { Call } from '../model/call.ts'
+import { type Refusal, refuse } from '../model/errors.ts'
+import type { KeyCall, KeyRecord } from './key.ts'
+
+/** What a request says of itself, beyond the call. */
+export interface Asked {
+  readonly keyNamed: string | null
+  readonly parameters: Readonly<Record<string, unknown>>
+  readonly aliases: readonly string[] | null
+  /** For ReEncrypt: source and destination are one key. */
+  readonly isSameKey?: boolean
+}
+
+/** The key as policies see it. */
+type GuardedKey = KeyPlace & Pick<KeyRecord, 'spec' | 'usage' | 'origin' | 'tags'>
+type KeyPlace = Pick<KeyRecord, 'region' | 'account' | 'keyId'>
+type PolicedKey = GuardedKey & Pick<KeyRecord, 'manager' | 'policy' | 'policyPrincipalIds'>
+
+export function keyRequest(call: Call, asked: Asked, action: string, key: GuardedKey): AccessRequest {
+  return {
+    ...requestOn(call, asked, action, keyArn(key.region, key.account, key.keyId), key.account),
+    key: {
+      spec: key.spec,
+      usage: key.usage,
+      origin: key.origin,
+      isMultiRegion: false,
+      multiRegionKeyType: null,
+      tags: key.tags,
+      aliases: asked.aliases,
+    },
+  }
+}
+
+/** As `keyRequest`, about what is no key: an account, an alias. */
+export function requestOn(
+  { principal, region, wallTime, sourceIp, userAgent, isSecure, viaService }: Call,
+  { keyNamed, parameters, isSameKey }: Pick<Asked, 'keyNamed' | 'parameters' | 'isSameKey'>,
+  action: string,
+  resource: string,
+  resourceAccount: string,
+): AccessRequest {
+  return {
+    principal,
+    action,
+    resource,
+    resourceAccount,
+    key: null,
+    keyNamed,
+    parameters,
+    region,
+    wallTime,
+    sourceIp,
+    userAgent,
+    isSecure,
+    viaService,
+    ...(isSameKey === undefined ? {} : { isSameKey }),
+  }
+}
+
+export function policyOf({
+  policy,
+  policyPrincipalIds,
+}: Pick<KeyRecord, 'policy' | 'policyPrincipalIds'>): ResourcePolicy {
+  return { name: 'key policy', text: policy, principalIds: policyPrincipalIds }
+}
+
+/** The verdict of policies first; the caller's grants are looked up only where they could still help. */
+export function keyVerdict(
+  request: AccessRequest,
+  policy: ResourcePolicy,
+  grantsOf: (granteeIds: readonly string[]) => readonly Grant[],
+): Verdict {
+  const verdict = authorizeKey(request, { policy, grants: [] })
+  if (!verdict.mayBeGranted) return verdict
+  return authorizeKey(request, { policy, grants: grantsOf(grantIdsOf(request.principal)) })
+}
+
+/** Null: allowed. */
+export function denialOf(request: AccessRequest, verdict: Verdict): Refusal<'AccessDeniedException'> | null {
+  if (verdict.isAllowed) return null
+  return refuse('AccessDeniedException', denialText(request, verdict), verdict.reason)
+}
+
+/** Null: the caller may make this key. */
+export function creationDenial(call: KeyCall, key: PolicedKey) {
+  if (call.principal.kind === 'service') return null
+  if (key.manager !== 'CUSTOMER')
+    return refuse('AccessDeniedException', null, 'managed keys are made by services alone')
+  const { region, account, keyId, tags } = key
+  const creation = { ...keyRequest(call, call, 'kms:CreateKey', key), resource: '*' }
+  const tagging = requestOn(call, call, 'kms:TagResource', keyArn(region, account, keyId), account)
+  return (
+    denialOf(creation, authorizeByIdentity(creation)) ??
+    (tags.length === 0 ? null : denialOf(tagging, authorizeByIdentity(tagging)))
+  )
+}
+
+/** Null: whoever puts this policy on the key may still put another one there. */
+export function lockoutRefusal(call: KeyCall, key: PolicedKey) {
+  const request = keyRequest(call, call, 'kms:PutKeyPolicy', key)
+  if (keyVerdict(request, policyOf(key), () => []).isAllowed) return null
+  return refuse(
+    'MalformedPolicyDocumentException',
+    'The new key policy will not allow you to update the key policy in the future.',
+  )
+}
+
+/** A key of another account reads the same whether it is there or not. */
+export function keyNotFound(call: Call, { region, account, keyId }: KeyPlace, action: string) {
+  const arn = keyArn(region, account, keyId)
+  if (account !== call.principal.account) return otherAccountsDenial(call, action, arn, account)
+  return refuse('NotFoundException', `Key '${arn}' does not exist`)
+}
+
+export function otherAccountsDenial(call: Call, action: string, resource: string, account: string) {
+  const request = requestOn(call, { keyNamed: null, parameters: {} }, action, resource, account)
+  const verdict = {
+    isAllowed: false,
+    denial: 'otherAccount',
+    reason: 'there is no such resource',
+    mayBeGranted: false,
+  } as const
+  return refuse('AccessDeniedException', denialText(request, verdict), verdict.reason)
+}
+
+/** Conditions never ask for bytes, and plaintext has no business on the way to an object. */
+export function withoutBlobs(parameters: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(parameters).filter(([, value]) => !(value instanceof Uint8Array)))
+}
