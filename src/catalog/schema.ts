@@ -197,3 +197,84 @@ export const oidcProviders = sqliteTable('oidc_providers', {
   thumbprints: text().notNull(),
   createdAt: integer('created_at').notNull(),
 })
+
+/** The audit trail as LookupEvents sees it: changes for 90 days, other calls up to AUDIT_ROWS_MAX. */
+export const events = sqliteTable(
+  'events',
+  {
+    /** Ascends with arrival: the place of the archive's cursor. */
+    sequence: integer().primaryKey({ autoIncrement: true }),
+    eventId: text('event_id').notNull(),
+    /** Whose trail it is in. */
+    account: text().notNull(),
+    region: text().notNull(),
+    /** Lifecycle seconds. */
+    time: integer().notNull(),
+    source: text().notNull(),
+    name: text().notNull(),
+    isReadOnly: integer('is_read_only', { mode: 'boolean' }).notNull(),
+    userName: text('user_name'),
+    accessKeyId: text('access_key_id'),
+    /** The whole record: JSON. */
+    body: text().notNull(),
+    /** True for what is kept 90 days, and archived from here; false for what came by the queue. */
+    isChange: integer('is_change', { mode: 'boolean' }).notNull(),
+  },
+  (row) => [
+    uniqueIndex('events_by_id').on(row.eventId),
+    index('events_by_time').on(row.account, row.region, row.time, row.sequence),
+    index('events_by_name').on(row.account, row.region, row.name, row.time, row.sequence),
+    index('events_by_user').on(row.account, row.region, row.userName, row.time, row.sequence),
+    index('events_by_access_key').on(row.account, row.region, row.accessKeyId, row.time, row.sequence),
+    index('events_by_source').on(row.account, row.region, row.source, row.time, row.sequence),
+    index('events_by_read_only').on(row.account, row.region, row.isReadOnly, row.time, row.sequence),
+    index('events_kept').on(row.isChange, row.sequence),
+  ],
+)
+
+export const eventResources = sqliteTable(
+  'event_resources',
+  {
+    account: text().notNull(),
+    region: text().notNull(),
+    /** An ARN. */
+    resourceName: text('resource_name').notNull(),
+    resourceType: text('resource_type').notNull(),
+    time: integer().notNull(),
+    sequence: integer().notNull(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.sequence, row.resourceName] }),
+    index('event_resources_by_name').on(row.account, row.region, row.resourceName, row.time, row.sequence),
+    index('event_resources_by_type').on(row.account, row.region, row.resourceType, row.time, row.sequence),
+  ],
+)
+
+/** The last use of each key in cryptography, for GetKeyLastUsage. */
+export const keyUsage = sqliteTable(
+  'key_usage',
+  {
+    region: text().notNull(),
+    keyId: text('key_id').notNull(),
+    operation: text().notNull(),
+    /** Lifecycle seconds. */
+    usedAt: integer('used_at').notNull(),
+    eventId: text('event_id').notNull(),
+    requestId: text('request_id').notNull(),
+  },
+  (row) => [primaryKey({ columns: [row.region, row.keyId] })],
+)
+
+/** How far a job that walks through something has come. */
+export const cursors = sqliteTable('cursors', { name: text().primaryKey(), place: text().notNull() })
+
+/** Queue messages that could not be dealt with: bounded, shown in health, and replayed by an operator. */
+export const deadLetters = sqliteTable('dead_letters', {
+  /** The queue's own id of the message: a repeated delivery is the same letter. */
+  messageId: text('message_id').primaryKey(),
+  queue: text().notNull(),
+  /** Wall time in milliseconds. */
+  receivedAt: integer('received_at').notNull(),
+  body: text().notNull(),
+  reason: text().notNull(),
+})

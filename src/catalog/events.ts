@@ -1,0 +1,171 @@
+import { and, asc, eq, gt, lt, type SQL, sql } from 'drizzle-orm'
+import type { BatchItem } from 'drizzle-orm/batch'
+import type { AuditEvent } from '../model/audit-event.ts'
+import type { Database } from './database.ts'
+import { events } from './schema.ts'
+
+/** Two statements that belong into one batch. An event that is there already, by its id, is left as it is. */
+export function eventStatements(
+  db: Database,
+  records: readonly AuditEvent[],
+  isChange: boolean,
+): [BatchItem<'sqlite'>, BatchItem<'sqlite'>] {
+  const rows = JSON.stringify(records.map(rowOf))
+  return [
+    db.run(
+      sql`insert or ignore into events (event_id, account, region, time, source, name, is_read_only, user_name,
+            access_key_id, body, is_change)
+          select value ->> 'eventId', value ->> 'account', value ->> 'region', value ->> 'time', value ->> 'source',
+            value ->> 'name', value ->> 'isReadOnly', value ->> 'userName', value ->> 'accessKeyId', value ->> 'body',
+            ${isChange ? 1 : 0}
+          from json_each(${rows})`,
+    ),
+    db.run(
+      sql`insert or ignore into event_resources (account, region, resource_name, resource_type, time, sequence)
+          select event.account, event.region, resource.value ->> 'name', resource.value ->> 'type', event.time,
+            event.sequence
+          from json_each(${rows}) as entry, json_each(entry.value -> 'resources') as resource
+          join events as event on event.event_id = entry.value ->> 'eventId'`,
+    ),
+  ]
+}
+
+/** Written at once: for changes that D1 itself is the home of. */
+export async function recordChanges(db: Database, records: readonly AuditEvent[]): Promise<void> {
+  await db.batch(eventStatements(db, records, true))
+}
+
+/** A change as the archive takes it. */
+export interface StoredEvent {
+  readonly sequence: number
+  readonly account: string
+  readonly region: string
+  readonly body: string
+}
+
+/** At most `limit` changes behind a place, in the order in which they arrived. */
+export function listChanges(db: Database, after: number, limit: number): Promise<StoredEvent[]> {
+  return db
+    .select({ sequence: events.sequence, account: events.account, region: events.region, body: events.body })
+    .from(events)
+    .where(and(eq(events.isChange, true), gt(events.sequence, after)))
+    .orderBy(asc(events.sequence))
+    .limit(limit)
+}
+
+/** LookupEvents' attributes, by their names there. */
+export type EventAttribute =
+  | 'AccessKeyId'
+  | 'EventId'
+  | 'EventName'
+  | 'EventSource'
+  | 'ReadOnly'
+  | 'ResourceName'
+  | 'ResourceType'
+  | 'Username'
+
+export interface EventQuery {
+  readonly account: string
+  readonly region: string
+  /** Lifecycle seconds, both ends included. */
+  readonly from: number
+  readonly to: number
+  readonly attribute: { readonly key: EventAttribute; readonly value: string } | null
+  /** Behind which event to go on; null: from the newest. */
+  readonly before: { readonly time: number; readonly sequence: number } | null
+}
+
+export interface FoundEvent {
+  readonly sequence: number
+  readonly time: number
+  readonly body: string
+}
+
+const columns: Record<Exclude<EventAttribute, 'ResourceName' | 'ResourceType'>, SQL> = {
+  AccessKeyId: sql`access_key_id`,
+  EventId: sql`event_id`,
+  EventName: sql`name`,
+  EventSource: sql`source`,
+  ReadOnly: sql`is_read_only`,
+  Username: sql`user_name`,
+}
+
+/** At most `limit` events, the newest first. */
+export async function lookupEvents(db: Database, query: EventQuery, limit: number): Promise<FoundEvent[]> {
+  const { attribute } = query
+  if (attribute?.key === 'ResourceName' || attribute?.key === 'ResourceType') {
+    const column = attribute.key === 'ResourceName' ? sql`resource_name` : sql`resource_type`
+    return db.all(
+      sql`select events.sequence, events.time, events.body from event_resources as place
+          join events on events.sequence = place.sequence
+          where ${range(query, sql`place.`)} and ${column} = ${attribute.value}
+          order by place.time desc, place.sequence desc limit ${limit}`,
+    )
+  }
+  const is = attribute === null ? sql`true` : sql`${columns[attribute.key]} = ${bound(attribute)}`
+  return db.all(
+    sql`select sequence, time, body from events where ${range(query, sql``)} and ${is}
+        order by time desc, sequence desc limit ${limit}`,
+  )
+}
+
+/** One page of retention: changes older than `before`. Answers how many it removed. */
+export async function pruneChanges(db: Database, before: number, limit: number): Promise<number> {
+  const old = db
+    .select({ sequence: events.sequence })
+    .from(events)
+    .where(and(eq(events.isChange, true), lt(events.time, before)))
+    .orderBy(asc(events.sequence))
+    .limit(limit)
+  return prune(db, sql`${old}`)
+}
+
+/** One page of retention: the oldest calls that are no changes, beyond the `kept` newest. */
+export async function pruneCalls(db: Database, kept: number, limit: number): Promise<number> {
+  const excess = sql`select sequence from events where is_change = 0
+    and sequence <= (select sequence from events where is_change = 0 order by sequence desc limit 1 offset ${kept})
+    order by sequence limit ${limit}`
+  return prune(db, excess)
+}
+
+async function prune(db: Database, sequences: SQL): Promise<number> {
+  const [, removed] = await db.batch([
+    db.run(sql`delete from event_resources where sequence in (${sequences})`),
+    db.run(sql`delete from events where sequence in (${sequences})`),
+  ])
+  return removed.meta.changes
+}
+
+function range({ account, region, from, to, before }: EventQuery, of: SQL): SQL {
+  const place = before === null ? sql`true` : sql`(${of}time, ${of}sequence) < (${before.time}, ${before.sequence})`
+  return sql`${of}account = ${account} and ${of}region = ${region} and ${of}time between ${from} and ${to} and ${place}`
+}
+
+function bound({ key, value }: { key: EventAttribute; value: string }): string | number {
+  if (key !== 'ReadOnly') return value
+  return value === 'true' ? 1 : 0
+}
+
+function rowOf(event: AuditEvent) {
+  const { userIdentity: identity } = event
+  const principalId = String(identity.principalId ?? '')
+  const names: Record<string, unknown> = {
+    Root: 'root',
+    IAMUser: identity.userName,
+    AssumedRole: principalId.slice(principalId.indexOf(':') + 1),
+    WebIdentityUser: identity.userName,
+  }
+  return {
+    eventId: event.eventID,
+    account: event.recipientAccountId,
+    region: event.awsRegion,
+    time: Date.parse(event.eventTime) / 1000,
+    source: event.eventSource,
+    name: event.eventName,
+    isReadOnly: event.readOnly ? 1 : 0,
+    userName: names[String(identity.type)] ?? null,
+    accessKeyId: identity.accessKeyId ?? null,
+    body: JSON.stringify(event),
+    resources: (event.resources ?? []).map(({ ARN, type }) => ({ name: ARN, type })),
+  }
+}

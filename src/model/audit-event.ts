@@ -1,0 +1,98 @@
+/** One call, in the shape of a CloudTrail record. Plain data, and JSON. */
+export interface AuditEvent {
+  readonly eventVersion: '1.11'
+  readonly userIdentity: Readonly<Record<string, unknown>>
+  /** UTC, to the second: lifecycle time. */
+  readonly eventTime: string
+  /** `kms.amazonaws.com` */
+  readonly eventSource: string
+  readonly eventName: string
+  readonly awsRegion: string
+  readonly sourceIPAddress: string
+  readonly userAgent: string
+  readonly errorCode?: string
+  readonly errorMessage?: string
+  readonly requestParameters: Readonly<Record<string, unknown>> | null
+  readonly responseElements: Readonly<Record<string, unknown>> | null
+  /** What is ours: the key material used, and which statement or grant decided. */
+  readonly additionalEventData?: Readonly<Record<string, unknown>>
+  readonly serviceEventDetails?: Readonly<Record<string, unknown>>
+  readonly requestID: string
+  readonly eventID: string
+  readonly readOnly: boolean
+  readonly resources?: readonly AuditResource[]
+  readonly eventType: 'AwsApiCall' | 'AwsServiceEvent'
+  readonly managementEvent: true
+  /** Whose trail it is in. */
+  readonly recipientAccountId: string
+  /** The same in both accounts' records of one call. */
+  readonly sharedEventID?: string
+  readonly eventCategory: 'Management'
+}
+
+export interface AuditResource {
+  readonly accountId: string
+  /** `AWS::KMS::Key` */
+  readonly type: string
+  readonly ARN: string
+}
+
+/** What is known of a call once it has been decided. */
+export interface Outcome {
+  readonly resources?: readonly AuditResource[]
+  readonly responseElements?: Readonly<Record<string, unknown>> | null
+  readonly additionalEventData?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * The records of a call: one in the caller's account, and where it touched another account's key and was not denied, one
+ * in that account too.
+ */
+export function eventsOf(draft: AuditEvent, outcome: Outcome): readonly AuditEvent[] {
+  const event = { ...draft, ...outcome }
+  const others = new Set((outcome.resources ?? []).map(({ accountId }) => accountId))
+  others.delete(event.recipientAccountId)
+  if (others.size === 0 || event.errorCode === 'AccessDenied') return [event]
+  const shared = { ...event, sharedEventID: event.eventID }
+  return [
+    shared,
+    ...[...others].map((recipientAccountId) => ({ ...shared, eventID: crypto.randomUUID(), recipientAccountId })),
+  ]
+}
+
+/** What this deployment does by itself, as CloudTrail records it of AWS: RotateKey, DeleteKey. */
+export function serviceEvent(parts: {
+  readonly eventName: string
+  readonly time: number
+  readonly region: string
+  readonly requestId: string
+  readonly resource: AuditResource
+  readonly details: Readonly<Record<string, unknown>>
+}): AuditEvent {
+  const { eventName, time, region, requestId, resource, details } = parts
+  return {
+    eventVersion: '1.11',
+    userIdentity: { accountId: resource.accountId, invokedBy: 'AWS Internal' },
+    eventTime: eventTimeOf(time),
+    eventSource: 'kms.amazonaws.com',
+    eventName,
+    awsRegion: region,
+    sourceIPAddress: 'AWS Internal',
+    userAgent: 'AWS Internal',
+    requestParameters: null,
+    responseElements: null,
+    serviceEventDetails: details,
+    requestID: requestId,
+    eventID: crypto.randomUUID(),
+    readOnly: false,
+    resources: [resource],
+    eventType: 'AwsServiceEvent',
+    managementEvent: true,
+    recipientAccountId: resource.accountId,
+    eventCategory: 'Management',
+  }
+}
+
+export function eventTimeOf(time: number): string {
+  return `${new Date(time).toISOString().slice(0, 19)}Z`
+}
