@@ -16,21 +16,68 @@ export interface Driven {
   readonly p99: number
 }
 
-export async function driveLoad(port: number, operation: string, input: unknown, forSeconds: number): Promise<Driven> {
-  const request = await signed(port, operation, input)
+export interface Credentials {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken?: string
+}
+
+export const root: Credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+
+/** One operation of KMS, again and again. */
+export interface Load {
+  readonly port: number
+  readonly operation: string
+  readonly input: unknown
+  readonly by?: Credentials
+}
+
+export async function driveLoad({ port, operation, input, by }: Load, forSeconds: number): Promise<Driven> {
+  const request = await signed(port, operation, input, by)
   return driver === 'wrk' ? driveWrk(request, forSeconds) : driveAutocannon(request, forSeconds)
 }
 
-export async function signed(port: number, operation: string, input: unknown) {
-  const client = new AwsClient({ accessKeyId: 'test', secretAccessKey: 'test', service: 'kms', region: 'us-east-1' })
+/** A call of KMS. */
+export async function call<Output>(port: number, operation: string, input: unknown): Promise<Output> {
+  return JSON.parse(await send(operation, await signed(port, operation, input))) as Output
+}
+
+/** A call of IAM or STS; the answer is XML. */
+export async function query(
+  port: number,
+  service: 'iam' | 'sts',
+  Action: string,
+  parameters: Readonly<Record<string, string>>,
+  by = root,
+): Promise<string> {
+  const Version = service === 'iam' ? '2010-05-08' : '2011-06-15'
+  const body = new URLSearchParams({ Action, Version, ...parameters }).toString()
+  return send(Action, await sign(port, service, body, { 'content-type': 'application/x-www-form-urlencoded' }, by))
+}
+
+function signed(port: number, operation: string, input: unknown, by = root): Promise<SignedRequest> {
+  const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `TrentService.${operation}` }
+  return sign(port, 'kms', JSON.stringify(input), headers, by)
+}
+
+async function sign(
+  port: number,
+  service: string,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+  by: Credentials,
+): Promise<SignedRequest> {
+  const client = new AwsClient({ ...by, service, region: 'us-east-1' })
   const url = `http://127.0.0.1:${port}/`
-  const body = JSON.stringify(input)
-  const request = await client.sign(url, {
-    method: 'POST',
-    body,
-    headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `TrentService.${operation}` },
-  })
+  const request = await client.sign(url, { method: 'POST', body, headers })
   return { url, body, headers: Object.fromEntries(request.headers) }
+}
+
+async function send(operation: string, { url, headers, body }: SignedRequest): Promise<string> {
+  const response = await fetch(url, { method: 'POST', headers, body })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${operation}: ${response.status} ${text}`)
+  return text
 }
 
 interface SignedRequest {

@@ -7,7 +7,12 @@ import { migrate } from '../src/local/migrate.ts'
 import { freePort } from '../src/local/ports.ts'
 import { children } from '../src/local/processes.ts'
 import { startWorkerd } from '../src/local/server.ts'
-import { connections, type Driven, driveLoad, driver, signed } from './drive.ts'
+import { guardedKey } from './access.ts'
+import { measureRecording, recordings } from './audit.ts'
+import { measureDecisions } from './authorize.ts'
+import { call, connections, type Driven, driveLoad, driver, type Load } from './drive.ts'
+import { measureLookup } from './lookup.ts'
+import { measureSweep } from './sweep.ts'
 
 /*
  * Ratios within one run, never absolute claims: the Worker, the echo and the floor are served by one workerd under the
@@ -15,8 +20,11 @@ import { connections, type Driven, driveLoad, driver, signed } from './drive.ts'
  */
 const seconds = Number(process.env.BENCH_SECONDS ?? 3)
 const pairs = Number(process.env.BENCH_PAIRS ?? 5)
+const grants = Number(process.env.BENCH_GRANTS ?? 50_000)
 const project = join(import.meta.dirname, '..')
+const audit: Record<string, string> = process.env.BENCH_AUDIT === undefined ? {} : { AUDIT: process.env.BENCH_AUDIT }
 const only = process.argv.slice(2)
+const byOthers = ['user', 'grant', 'session'].map((caller) => `encrypt-by-${caller}`)
 
 const storage = mkdtempSync(join(tmpdir(), 'edge-kms-bench-'))
 const [kmsPort, echoPort, floorPort, controlPort] = [
@@ -25,7 +33,8 @@ const [kmsPort, echoPort, floorPort, controlPort] = [
   await freePort('127.0.0.1', 0),
   await freePort('127.0.0.1', 0),
 ]
-const bundles = { kms: 'src/worker.ts', echo: 'bench/echo.ts', floor: 'bench/floor.ts' }
+// Consumers run elsewhere than the isolates that serve, where a Worker is deployed: here they only acknowledge.
+const bundles = { kms: 'bench/acknowledging.ts', echo: 'bench/echo.ts', floor: 'bench/floor.ts' }
 for (const [name, entry] of Object.entries(bundles)) {
   await buildWorker(join(project, entry), join(project, `dist/bench-${name}.js`))
 }
@@ -37,7 +46,7 @@ const mf = startWorkerd(storage, controlPort, [
     bundle: bundle('kms'),
     host,
     port: kmsPort,
-    bindings: { ROOT_KEYS: `1:${'A'.repeat(43)}=`, ROOT_CREDENTIALS: '000000000000:test:test' },
+    bindings: { ROOT_KEYS: `1:${'A'.repeat(43)}=`, ROOT_CREDENTIALS: '000000000000:test:test', ...audit },
   },
   { name: 'echo', bundle: bundle('echo'), host, port: echoPort },
   { name: 'floor', bundle: bundle('floor'), host, port: floorPort },
@@ -49,8 +58,16 @@ try {
   await migrate(database as never, join(project, 'migrations'))
   console.log(`driver=${driver} connections=${connections} seconds=${seconds} pairs=${pairs}`)
   await measureCrypto()
+  if (wants('authorize')) measureAuthorize()
+  if (only.length === 0 || byOthers.some(wants)) await measureAccess()
   if (wants('index')) await measureIndex(database as never)
+  if (wants('lookup')) await measureLookup(kmsPort, database as never, timed, median)
+  for (const [name, recording] of Object.entries(recordings)) {
+    if (!wants(name)) continue
+    await measureRecording(recording, async (...loads) => report(name, 'unrecorded', await inTurn(...loads)))
+  }
   if (wants('start')) await measureStart()
+  if (wants('sweep')) await measureSweep(seconds)
   if (process.env.SLOW && wants('memory')) await measureMemory()
 } finally {
   await mf.dispose()
@@ -62,21 +79,42 @@ function wants(name: string): boolean {
 }
 
 async function measureCrypto(): Promise<void> {
-  const { KeyMetadata } = await call<{ KeyMetadata: { Arn: string } }>('CreateKey', {})
+  const { KeyMetadata } = await call<{ KeyMetadata: { Arn: string } }>(kmsPort, 'CreateKey', {})
   const KeyId = KeyMetadata.Arn
   const EncryptionContext = { tenant: 'a-tenant', purpose: 'bench' }
   const Plaintext = Buffer.alloc(32, 7).toString('base64')
   const encrypt = { KeyId, Plaintext, EncryptionContext }
-  const { CiphertextBlob } = await call<{ CiphertextBlob: string }>('Encrypt', encrypt)
+  const { CiphertextBlob } = await call<{ CiphertextBlob: string }>(kmsPort, 'Encrypt', encrypt)
   const measures = {
     encrypt: ['Encrypt', encrypt],
     decrypt: ['Decrypt', { CiphertextBlob, EncryptionContext }],
     'generate-data-key': ['GenerateDataKey', { KeyId, KeySpec: 'AES_256', EncryptionContext }],
   } as const
   for (const [name, [operation, input]] of Object.entries(measures)) {
-    if (wants(name)) report(name, 'echo', await inTurn(operation, input, echoPort))
+    const load = { port: kmsPort, operation, input }
+    if (wants(name)) report(name, 'echo', await inTurn(load, { ...load, port: echoPort }))
   }
-  if (wants('floor')) report('floor', 'floor', await inTurn('Encrypt', encrypt, floorPort))
+  const load = { port: kmsPort, operation: 'Encrypt', input: encrypt }
+  if (wants('floor')) report('floor', 'floor', await inTurn(load, { ...load, port: floorPort }))
+}
+
+/** One decision, in this process. */
+function measureAuthorize(): void {
+  const { calls, statements, p50, p99, mean } = measureDecisions()
+  const micros = `p50=${p50.toFixed(2)}us p99=${p99.toFixed(2)}us mean=${mean.toFixed(2)}us`
+  console.log(`authorize ${micros} calls=${calls} statements=${statements}`)
+}
+
+/** The same Encrypt by callers that policies and grants let in, and by the root. */
+async function measureAccess(): Promise<void> {
+  const { KeyId, callers } = await guardedKey(kmsPort, grants)
+  const EncryptionContext = { tenant: 'a-tenant', purpose: 'bench' }
+  const input = { KeyId, Plaintext: Buffer.alloc(32, 7).toString('base64'), EncryptionContext }
+  const byRoot = { port: kmsPort, operation: 'Encrypt', input }
+  for (const [name, by] of Object.entries(callers)) {
+    const measure = `encrypt-by-${name}`
+    if (wants(measure)) report(measure, 'root', await inTurn({ ...byRoot, by }, byRoot))
+  }
 }
 
 /** The steady state with 100,000 keys in the index, and the pages of ListKeys from the first to the last. */
@@ -90,9 +128,10 @@ async function measureIndex(database: { prepare(query: string): { run(): Promise
        select 'us-east-1', ${uuid}, '000000000000', 1, 'Enabled', 0 from counter`,
     )
     .run()
-  const { KeyMetadata } = await call<{ KeyMetadata: { Arn: string } }>('CreateKey', {})
+  const { KeyMetadata } = await call<{ KeyMetadata: { Arn: string } }>(kmsPort, 'CreateKey', {})
   const input = { KeyId: KeyMetadata.Arn, Plaintext: Buffer.alloc(32, 7).toString('base64') }
-  report('encrypt-100k-keys', 'echo', await inTurn('Encrypt', input, echoPort))
+  const load = { port: kmsPort, operation: 'Encrypt', input }
+  report('encrypt-100k-keys', 'echo', await inTurn(load, { ...load, port: echoPort }))
   const markers: (string | undefined)[] = [undefined]
   for (;;) {
     const { NextMarker } = await listPage(markers.at(-1))
@@ -128,12 +167,12 @@ async function measureStart(): Promise<void> {
 
 /** Ten minutes of Encrypt: what workerd holds after two of them and at the end. */
 async function measureMemory(): Promise<void> {
-  const { KeyMetadata } = await call<{ KeyMetadata: { Arn: string } }>('CreateKey', {})
+  const { KeyMetadata } = await call<{ KeyMetadata: { Arn: string } }>(kmsPort, 'CreateKey', {})
   const input = { KeyId: KeyMetadata.Arn, Plaintext: Buffer.alloc(32, 7).toString('base64') }
   const samples: string[] = []
   for (let minute = 1; minute <= 10; minute++) {
     // Signatures last five minutes, so each minute has its own.
-    await drive(kmsPort, 'Encrypt', input, 60)
+    await drive({ port: kmsPort, operation: 'Encrypt', input }, 60)
     samples.push(rss())
   }
   const [early, late] = [Number(samples[1]), Number(samples[9])]
@@ -143,7 +182,10 @@ async function measureMemory(): Promise<void> {
 }
 
 function listPage(Marker: string | undefined) {
-  return call<{ NextMarker?: string }>('ListKeys', { Limit: 1000, ...(Marker === undefined ? {} : { Marker }) })
+  return call<{ NextMarker?: string }>(kmsPort, 'ListKeys', {
+    Limit: 1000,
+    ...(Marker === undefined ? {} : { Marker }),
+  })
 }
 
 interface Run extends Driven {
@@ -152,47 +194,39 @@ interface Run extends Driven {
 }
 
 interface Pair {
-  readonly kms: Run
+  readonly one: Run
   readonly other: Run
 }
 
-/** A warm-up of both, then kms and the other one by turns. */
-async function inTurn(operation: string, input: unknown, otherPort: number): Promise<Pair[]> {
-  await drive(kmsPort, operation, input, 1)
-  await drive(otherPort, operation, input, 1)
+/** A warm-up of both, then the one and the other by turns. */
+async function inTurn(one: Load, other: Load): Promise<Pair[]> {
+  await drive(one, 1)
+  await drive(other, 1)
   const runs: Pair[] = []
   for (let pair = 0; pair < pairs; pair++) {
-    const kms = await drive(kmsPort, operation, input, seconds)
-    runs.push({ kms, other: await drive(otherPort, operation, input, seconds) })
+    runs.push({ one: await drive(one, seconds), other: await drive(other, seconds) })
   }
   return runs
 }
 
 function report(name: string, against: string, runs: readonly Pair[]): void {
   const of = (value: (pair: Pair) => number) => median(runs.map(value))
-  const ratio = of(({ kms, other }) => kms.rps / other.rps).toFixed(2)
-  const rps = of(({ kms }) => kms.rps).toFixed(0)
+  const ratio = of(({ one, other }) => one.rps / other.rps).toFixed(2)
+  const rps = of(({ one }) => one.rps).toFixed(0)
   const other = of((pair) => pair.other.rps).toFixed(0)
-  const cpu = of(({ kms }) => kms.cpu).toFixed(0)
+  const cpu = of(({ one }) => one.cpu).toFixed(0)
   const otherCpu = of((pair) => pair.other.cpu).toFixed(0)
-  const p50 = of(({ kms }) => kms.p50).toFixed(2)
-  const p99 = of(({ kms }) => kms.p99).toFixed(2)
+  const p50 = of(({ one }) => one.p50).toFixed(2)
+  const p99 = of(({ one }) => one.p99).toFixed(2)
   console.log(
     `${name} ratio=${ratio} rps=${rps} ${against}-rps=${other} p50=${p50}ms p99=${p99}ms cpu=${cpu}us ${against}-cpu=${otherCpu}us rss=${rss()}MB`,
   )
 }
 
-async function call<Output>(operation: string, input: unknown): Promise<Output> {
-  const { url, headers, body } = await signed(kmsPort, operation, input)
-  const response = await fetch(url, { method: 'POST', headers, body })
-  if (!response.ok) throw new Error(`${operation}: ${response.status} ${await response.text()}`)
-  return (await response.json()) as Output
-}
-
 /** Drives, and weighs what workerd has used. */
-async function drive(port: number, operation: string, input: unknown, forSeconds: number): Promise<Run> {
+async function drive(load: Load, forSeconds: number): Promise<Run> {
   const before = cpuMicros()
-  const driven = await driveLoad(port, operation, input, forSeconds)
+  const driven = await driveLoad(load, forSeconds)
   return { ...driven, cpu: (cpuMicros() - before) / driven.requests }
 }
 

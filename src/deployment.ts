@@ -1,3 +1,4 @@
+import { Trail } from './audit/trail.ts'
 import { type Database, database } from './catalog/database.ts'
 import { wrongRootKey } from './catalog/root-keys.ts'
 import { RootKeys } from './crypto/root-keys.ts'
@@ -6,22 +7,30 @@ import { type Authenticate, sigv4 } from './http/sigv4.ts'
 import { CredentialDirectory } from './iam/credentials.ts'
 import { Issuers } from './iam/issuers.ts'
 import { KeyDirectory } from './key/directory.ts'
+import { Counters } from './model/counters.ts'
 import { causeOf } from './model/errors.ts'
 import type { NowOrLater } from './model/now-or-later.ts'
 import { isRegion } from './model/regions.ts'
 import { parseRootCredentials, parseSettings } from './model/settings.ts'
 import { AliasDirectory } from './operations/alias-directory.ts'
-import type { KeyObject } from './worker.ts'
+import type { AuditTrail, KeyObject } from './worker.ts'
 
 /** The bindings and variables of wrangler.toml. */
 export interface Env {
   readonly KEYS: DurableObjectNamespace<KeyObject>
+  readonly AUDIT_TRAIL: DurableObjectNamespace<AuditTrail>
+  readonly ARCHIVE: R2Bucket
   readonly DB: D1Database
+  readonly AUDIT_QUEUE: Queue
+  readonly LIFECYCLE_QUEUE: Queue
+  readonly EVENTS_QUEUE: Queue
   readonly ROOT_KEYS?: string
   readonly ROOT_CREDENTIALS?: string
   readonly KEY_SNAPSHOT_SECONDS?: string
   readonly STALE_SECONDS?: string
   readonly REGIONS?: string
+  readonly AUDIT?: string
+  readonly AUDIT_ROWS_MAX?: string
 }
 
 /** What an isolate keeps from one request to the next. */
@@ -34,6 +43,8 @@ export interface Deployment {
   /** True for the accounts that ROOT_CREDENTIALS names. */
   isAccount(account: string): boolean
   readonly database: Database
+  readonly trail: Trail
+  readonly counters: Counters
   readonly health: Health
   readonly authenticate: Authenticate
   /** True once the root keys were compared with the deployment's check values. */
@@ -84,14 +95,17 @@ async function assemble(env: Env): Promise<Deployment | string> {
     staleSeconds,
   })
   const accounts = new Set([...rootCredentials.values()].map(({ principal }) => principal.account))
+  const counters = new Counters()
   const deployment: Deployment = {
     roots,
-    keys: new KeyDirectory(roots, keySnapshotSeconds),
+    counters,
+    keys: new KeyDirectory(roots, keySnapshotSeconds, counters),
     aliases: new AliasDirectory(keySnapshotSeconds, staleSeconds),
     credentials,
     issuers: new Issuers(),
     isAccount: (account) => accounts.has(account),
     database: db,
+    trail: new Trail(settings.audit),
     health: new Health(),
     authenticate: sigv4({
       // IAM and STS are the same in every Region, and clients sign for the one that they like.
@@ -99,6 +113,7 @@ async function assemble(env: Env): Promise<Deployment | string> {
         ['kms', { isRegion: settings.isRegionServed }],
         ['iam', { isRegion }],
         ['sts', { isRegion }],
+        ['cloudtrail', { isRegion: settings.isRegionServed }],
       ]),
       findCredential: (...asked) => credentials.find(...asked),
       noteUse: (...use) => credentials.noteUse(...use),
@@ -119,7 +134,7 @@ async function assemble(env: Env): Promise<Deployment | string> {
 export async function prove(env: Env, deployment: Deployment): Promise<string | null> {
   deployment.provenNextAt = Date.now() + proofRetryMs
   try {
-    const wrong = await wrongRootKey(deployment.database, deployment.roots)
+    const wrong = await wrongRootKey(deployment.database, deployment.roots, Date.now())
     if (wrong === null) deployment.isProven = true
     else deployments.set(env, wrong)
     return wrong

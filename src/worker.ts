@@ -1,13 +1,27 @@
+import { type AuditTrailParts, auditTrailClass } from './audit/audit-trail.ts'
+import { recorded } from './audit/recorded.ts'
+import { getAuditHead } from './audit/trail-object.ts'
 import { database } from './catalog/database.ts'
+import { deadLetterCount } from './catalog/dead-letters.ts'
+import { recordChanges } from './catalog/events.ts'
 import { hasFaultyKeys, keyStanding, publish, reportRolledBack } from './catalog/keys.ts'
 import { type Deployment, deploymentOf, type Env, prove, provenRoots } from './deployment.ts'
 import { createApp, type Doors } from './http/app.ts'
 import type { Authenticate } from './http/sigv4.ts'
-import { invokeQuery } from './iam/invoke.ts'
+import { invokeQuery, isQueryService } from './iam/invoke.ts'
 import type { Fetch } from './iam/issuers.ts'
-import { sweep } from './jobs/sweep.ts'
+import { type ArchiveParts, archive, archiveCalls } from './jobs/archive.ts'
+import { consume } from './jobs/consume.ts'
+import type { JobParts } from './jobs/operator-job.ts'
+import { operatorJobs } from './jobs/operator-jobs.ts'
+import { retain } from './jobs/retain.ts'
+import { runAll } from './jobs/run-all.ts'
+import { type ScheduleParts, schedule } from './jobs/schedule.ts'
 import { type KeyObjectParts, keyObjectClass } from './key/key-object.ts'
+import type { AuditEvent } from './model/audit-event.ts'
 import { after } from './model/now-or-later.ts'
+import type { RootedObject } from './model/root-use.ts'
+import { parseSettings } from './model/settings.ts'
 import { invoke } from './operations/invoke.ts'
 
 /** Where another composition may differ: the local server and the tests. */
@@ -20,6 +34,8 @@ export interface Seams {
   sourceIp(request: Request): string | null
   /** Asks an issuer of web tokens. */
   readonly fetch: Fetch
+  /** How many times as long as a group of keys took, a sweep pauses after it. */
+  readonly settlePauses: number
 }
 
 /** What a key's object works with: the index in D1, and the root keys. */
@@ -32,11 +48,21 @@ export function keyObjectParts(env: Env): KeyObjectParts {
       reportRolledBack: (region, keyId) => reportRolledBack(db, region, keyId),
     },
     sealingRoots: () => provenRoots(env),
+    async sendEvents(events) {
+      await env.EVENTS_QUEUE.sendBatch(events.map((body) => ({ body, contentType: 'json' })))
+    },
   }
+}
+
+/** What a trail's object works with: the bucket, and the root keys. */
+export function auditTrailParts(env: Env): AuditTrailParts {
+  return { archive: env.ARCHIVE, sealingRoots: () => provenRoots(env) }
 }
 
 export const KeyObject = keyObjectClass<Env>(keyObjectParts)
 export type KeyObject = InstanceType<typeof KeyObject>
+export const AuditTrail = auditTrailClass<Env>(auditTrailParts)
+export type AuditTrail = InstanceType<typeof AuditTrail>
 
 export function createWorker(seams: Seams): ExportedHandler<Env> {
   const fetch = createApp<Env>((env, ctx) => {
@@ -48,8 +74,23 @@ export function createWorker(seams: Seams): ExportedHandler<Env> {
   return {
     fetch,
     async scheduled(_event, env) {
-      const report = await sweep(database(env.DB), env.KEYS, seams.clock(env))
-      console.log(JSON.stringify({ sweep: report }))
+      const clock = seams.clock(env)
+      const settings = parseSettings(env)
+      if (typeof settings === 'string') throw new Error(settings)
+      await runAll({
+        sweep: () => schedule(scheduleParts(env), clock),
+        archive: () => archive(archiveParts(env), clock.time),
+        retention: () => retain(database(env.DB), clock, settings.auditRowsMax),
+      })
+    },
+    async queue(batch, env) {
+      await consume(batch, {
+        ...scheduleParts(env),
+        namespace: env.KEYS,
+        clock: () => seams.clock(env),
+        settlePauses: seams.settlePauses,
+        archiveCalls: (events) => archiveCalls(archiveParts(env), events, seams.clock(env).time),
+      })
     },
   }
 }
@@ -58,18 +99,49 @@ function doors(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: S
   const waitUntil = (promise: Promise<unknown>) => ctx.waitUntil(promise)
   if (!deployment.isProven && Date.now() >= deployment.provenNextAt) waitUntil(prove(env, deployment))
   const { credentials } = deployment
-  const services = { ...deployment, callers: credentials, namespace: env.KEYS, fetch: seams.fetch, waitUntil }
+  const sendAudit = (message: string) => env.AUDIT_QUEUE.send(message, { contentType: 'text' })
+  const services = {
+    ...deployment,
+    callers: credentials,
+    namespace: env.KEYS,
+    fetch: seams.fetch,
+    sendAudit,
+    snapshotAge: (arn: string, wallTime: number) => deployment.keys.ageOf(arn, wallTime),
+    recordChanges: (events: readonly AuditEvent[]) => recordChanges(deployment.database, events),
+    waitUntil,
+  }
+  const parts = jobParts(deployment, env)
   return {
+    findJob: (name) => {
+      const job = operatorJobs.get(name)
+      if (job === undefined) return null
+      return (input, call, asked) => {
+        const what = { service: 'edge-kms', operation: name, isReadOnly: false, parameters: null }
+        return recorded(asked, what, 'queue', services, () => job(input, call, parts))
+      }
+    },
     door: {
       authenticate: seams.authenticate(deployment, env),
       acceptEncoding: seams.acceptEncoding,
       sourceIp: seams.sourceIp,
       clock: () => seams.clock(env),
       waitUntil,
+      onUnauthenticated: () => {
+        deployment.counters.unauthenticated++
+      },
       invoke: (service, operation, input, call) =>
-        service === 'iam' || service === 'sts'
+        isQueryService(service)
           ? invokeQuery(service, operation, input, call, services)
           : invoke(operation, input, call, services),
+    },
+    auditHead: (call, trail) => getAuditHead(call, trail, env.AUDIT_TRAIL),
+    async detail() {
+      const { trail, counters, keys } = deployment
+      const { outboxDepth } = keys
+      return {
+        isolate: { ...counters, outboxDepth, auditWaiting: trail.waiting, auditDropped: trail.dropped },
+        deadLetters: await deadLetterCount(deployment.database),
+      }
     },
     readiness: () =>
       deployment.health.readiness(
@@ -84,6 +156,37 @@ function doors(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: S
   }
 }
 
+function archiveParts(env: Env): ArchiveParts {
+  return { database: database(env.DB), trails: env.AUDIT_TRAIL }
+}
+
+function scheduleParts(env: Env): ScheduleParts {
+  return {
+    database: database(env.DB),
+    sendLifecycle: (message) => env.LIFECYCLE_QUEUE.send(message, { contentType: 'json' }),
+  }
+}
+
+/** What an operator's jobs work with. */
+function jobParts({ database }: Deployment, env: Env): JobParts {
+  const keyById = (id: string) => env.KEYS.get(env.KEYS.idFromString(id))
+  return {
+    database,
+    sealingRoots: () => provenRoots(env),
+    rooted: new Map<string, (id: string) => RootedObject>([
+      ['KeyObject', keyById],
+      ['AuditTrail', (id) => env.AUDIT_TRAIL.get(env.AUDIT_TRAIL.idFromString(id))],
+    ]),
+    keyById,
+    keyObjectId: (region, keyId) => env.KEYS.idFromName(`${region}/${keyId}`).toString(),
+    sendTo: (queue, body) => {
+      const binding = { 'edge-kms-audit': env.AUDIT_QUEUE, 'edge-kms-lifecycle': env.LIFECYCLE_QUEUE }[queue]
+      if (binding === undefined) throw new Error(`There is no queue ${queue}`)
+      return binding.send(body, { contentType: typeof body === 'string' ? 'text' : 'json' })
+    },
+  }
+}
+
 /** What holds at Cloudflare's edge. */
 export const edgeSeams: Seams = {
   clock() {
@@ -95,6 +198,8 @@ export const edgeSeams: Seams = {
   acceptEncoding: ({ cf }) => (typeof cf?.clientAcceptEncoding === 'string' ? cf.clientAcceptEncoding : null),
   sourceIp: ({ headers }) => headers.get('cf-connecting-ip'),
   fetch: (url, init) => fetch(url, init),
+  // Objects have threads of their own.
+  settlePauses: 0,
 }
 
 export default createWorker(edgeSeams)

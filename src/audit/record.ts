@@ -1,5 +1,5 @@
-import type { AuditEvent } from '../model/audit-event.ts'
-import { eventTimeOf } from '../model/audit-event.ts'
+import { accountOf } from '../model/arn.ts'
+import { type AuditEvent, eventTimeOf, type Outcome } from '../model/audit-event.ts'
 import type { Call, Principal } from '../model/call.ts'
 import type { Refusal } from '../model/errors.ts'
 
@@ -12,7 +12,7 @@ export interface Asked {
   readonly parameters: Readonly<Record<string, unknown>> | null
 }
 
-/** What no record holds, besides every blob: tokens and passwords, and the member that names no value of its own. */
+/** What no record holds, besides every blob. */
 const secret: ReadonlySet<string> = new Set(['GrantTokens', 'GrantToken', 'WebIdentityToken', 'Password'])
 /** Their members are the caller's own words, not KMS's names. */
 const asGiven: ReadonlySet<string> = new Set([
@@ -23,42 +23,73 @@ const asGiven: ReadonlySet<string> = new Set([
   'EncryptionContextEquals',
 ])
 
-/** The record of a call before it is decided, or of one that was refused. */
-export function auditRecord(call: Call, asked: Asked, refusal: Refusal | null): AuditEvent {
+/** What is known of a call once it has been decided. */
+export interface Known extends Outcome {
+  /** Null: it was not refused. */
+  readonly refusal: Refusal | null
+}
+
+const undecided: Known = { refusal: null }
+
+/** The record of a call: before it is decided, for whoever decides it, or after. */
+export function auditRecord(call: Call, asked: Asked, known: Known = undecided): AuditEvent {
   const { principal, accessKeyId, region, time, sourceIp, userAgent, viaService, requestId } = call
+  const { refusal, resources } = known
   return {
     eventVersion: '1.11',
     userIdentity: identityOf(principal, accessKeyId),
     eventTime: eventTimeOf(time),
     eventSource: `${asked.service}.amazonaws.com`,
     eventName: asked.operation,
-    awsRegion: region,
+    // IAM has one trail, wherever its clients sign for.
+    awsRegion: asked.service === 'iam' ? 'us-east-1' : region,
     sourceIPAddress: viaService ?? sourceIp ?? 'unknown',
     userAgent: viaService ?? userAgent ?? 'unknown',
-    ...(refusal === null ? {} : errorOf(refusal)),
+    ...(refusal === null ? null : errorOf(refusal)),
     requestParameters: asked.parameters === null ? null : shown(asked.parameters),
     responseElements: null,
+    ...(known.additionalEventData === undefined ? null : { additionalEventData: known.additionalEventData }),
     requestID: requestId,
-    eventID: crypto.randomUUID(),
+    eventID: eventIdOf(requestId),
     readOnly: asked.isReadOnly,
+    ...(resources === undefined ? null : { resources }),
     eventType: 'AwsApiCall',
     managementEvent: true,
-    recipientAccountId: principal.account,
+    recipientAccountId: principal.account || accountMeant(asked.parameters),
     eventCategory: 'Management',
   }
 }
 
-/** CloudTrail's words for them: AccessDenied has no `Exception`, and the rest keep theirs. */
-function errorOf({ refused, message, reason }: Refusal) {
-  const errorCode = refused === 'AccessDeniedException' ? 'AccessDenied' : refused
-  return {
-    errorCode,
-    ...(message === null ? {} : { errorMessage: message }),
-    additionalEventData: { decidedBy: reason },
-  }
+/** The request's id in RFC 9562's version 8: each is as unique as the other, and they are not the same. */
+function eventIdOf(requestId: string): string {
+  return `${requestId.slice(0, 14)}8${requestId.slice(15)}`
 }
 
-function identityOf({ kind, id, arn, account, session }: Principal, accessKeyId: string | null) {
+/** Of whoever brings a web token: the account of the role that they want. */
+function accountMeant(parameters: Asked['parameters']): string {
+  return accountOf(String(parameters?.RoleArn ?? '')) ?? ''
+}
+
+/** CloudTrail's words for them: AccessDenied has no `Exception`, and the rest keep theirs. */
+function errorOf({ refused, message }: Refusal) {
+  const errorCode = refused === 'AccessDeniedException' ? 'AccessDenied' : refused
+  return message === null ? { errorCode } : { errorCode, errorMessage: message }
+}
+
+type Identity = Readonly<Record<string, unknown>>
+
+/** A caller is the same object for as long as its credential is held. */
+const identities = new WeakMap<Principal, { accessKeyId: string | null; identity: Identity }>()
+
+function identityOf(principal: Principal, accessKeyId: string | null): Identity {
+  const known = identities.get(principal)
+  if (known?.accessKeyId === accessKeyId) return known.identity
+  const identity = newIdentity(principal, accessKeyId)
+  identities.set(principal, { accessKeyId, identity })
+  return identity
+}
+
+function newIdentity({ kind, id, arn, account, session }: Principal, accessKeyId: string | null): Identity {
   const signed = accessKeyId === null ? {} : { accessKeyId }
   const common = { principalId: id, arn, accountId: account, ...signed }
   if (kind === 'root') return { type: 'Root', ...common }

@@ -1,6 +1,6 @@
-import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, ne, sql } from 'drizzle-orm'
 import { limits } from '../model/limits.ts'
-import { insertWhere, isThere, run } from './conditional.ts'
+import { insertWhere, isThere, run, runAll } from './conditional.ts'
 import type { Database } from './database.ts'
 import { accessKeys, users } from './schema.ts'
 
@@ -52,4 +52,49 @@ export function setAccessKeyActive(db: Database, userId: string, accessKeyId: st
 /** False: the user has no such key. */
 export function deleteAccessKey(db: Database, userId: string, accessKeyId: string): Promise<boolean> {
   return run(db, sql`delete from access_keys where access_key_id = ${accessKeyId} and user_id = ${userId}`)
+}
+
+/** An access key's secret as it is sealed, for whom. */
+export type SealedAccessKey = Pick<AccessKeyRow, 'accessKeyId' | 'rootVersion' | 'sealed'> & {
+  /** Null: its user is gone. */
+  readonly account: string | null
+}
+
+/** At most `limit` access keys, of every account, that another version of the root key opens, after the one given. */
+export function accessKeysNotUnder(
+  db: Database,
+  rootVersion: number,
+  after: string,
+  limit: number,
+): Promise<SealedAccessKey[]> {
+  const { accessKeyId, sealed } = accessKeys
+  return db
+    .select({ accessKeyId, sealed, rootVersion: accessKeys.rootVersion, account: users.account })
+    .from(accessKeys)
+    .leftJoin(users, eq(users.id, accessKeys.userId))
+    .where(and(ne(accessKeys.rootVersion, rootVersion), gt(accessKeyId, after)))
+    .orderBy(asc(accessKeyId))
+    .limit(limit)
+}
+
+/** One transaction. How many were still sealed as they were read, and are sealed anew. */
+export async function resealAccessKeys(
+  db: Database,
+  changes: readonly { readonly before: SealedAccessKey; readonly after: { rootVersion: number; sealed: string } }[],
+): Promise<number> {
+  const statements = changes.map(
+    ({ before, after }) =>
+      sql`update access_keys set root_version = ${after.rootVersion}, sealed = ${after.sealed}
+          where access_key_id = ${before.accessKeyId} and sealed = ${before.sealed}`,
+  )
+  return (await runAll(db, statements)).reduce((sum, changed) => sum + changed, 0)
+}
+
+/** How many access keys each version of the root key opens. */
+export async function countAccessKeys(db: Database): Promise<ReadonlyMap<number, number>> {
+  const rows = await db
+    .select({ rootVersion: accessKeys.rootVersion, count: count() })
+    .from(accessKeys)
+    .groupBy(accessKeys.rootVersion)
+  return new Map(rows.map((row) => [row.rootVersion, row.count]))
 }

@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, type SQL, sql } from 'drizzle-orm'
 import { limits } from '../model/limits.ts'
-import { type EntityKind, insertWhere, isThere, policyIsThere, run } from './conditional.ts'
+import { type EntityKind, insertWhere, isThere, policyIsThere, rowsOf, run } from './conditional.ts'
 import type { Database } from './database.ts'
 import { isUnder } from './entities.ts'
 import { attachments } from './schema.ts'
@@ -71,15 +71,26 @@ export function listUsersOfPolicy(db: Database, query: UserQuery, after: string,
   }
   const all = [having.group, having.role, having.user]
   return db.all<PolicyUser>(sql`select kind, id, name, place from (${sql.join(all, sql` union all `)})
-    where account = ${account} and kind in (select value from json_each(${JSON.stringify(kinds)}))
+    where account = ${account} and kind in (select value from ${rowsOf(kinds)})
     and ${isUnder(pathPrefix)} and place > ${after} order by place limit ${limit}`)
 }
 
-/** How often the account uses a policy that may be any account's. */
-export async function policyUse(db: Database, account: string, policyArn: string) {
-  const query = { account, policyArn, pathPrefix: '/', kinds: ['group', 'role', 'user'] as const }
-  const limit = Number.MAX_SAFE_INTEGER
-  const attached = await listUsersOfPolicy(db, { ...query, asPermissions: true, asBoundary: false }, '', limit)
-  const bounded = await listUsersOfPolicy(db, { ...query, asPermissions: false, asBoundary: true }, '', limit)
-  return { attachmentCount: attached.length, boundaryCount: bounded.length }
+export interface PolicyUse {
+  /** How many users, groups and roles it is attached to. */
+  readonly attachmentCount: number
+  /** How many users and roles it is the boundary of. */
+  readonly boundaryCount: number
+}
+
+/** How the account uses policies that may be any account's, in the order given. */
+export function policyUses(db: Database, account: string, arns: readonly string[]): Promise<PolicyUse[]> {
+  return db.all<PolicyUse>(sql`
+    with owner (id, boundary) as (
+      select id, boundary_arn from users where account = ${account} union all
+      select id, boundary_arn from roles where account = ${account} union all
+      select id, null from groups where account = ${account}
+    )
+    select (select count(*) from attachments where policy_arn = value and owner_id in (select id from owner)) as attachmentCount,
+      (select count(*) from owner where boundary = value) as boundaryCount
+    from ${rowsOf(arns)} order by key`)
 }

@@ -1,6 +1,6 @@
-import { and, asc, eq, gt, lt, type SQL, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, type SQL, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
-import type { AuditEvent } from '../model/audit-event.ts'
+import { type AuditEvent, userNameOf } from '../model/audit-event.ts'
 import type { Database } from './database.ts'
 import { events } from './schema.ts'
 
@@ -109,15 +109,33 @@ export async function lookupEvents(db: Database, query: EventQuery, limit: numbe
   )
 }
 
-/** One page of retention: changes older than `before`. Answers how many it removed. */
-export async function pruneChanges(db: Database, before: number, limit: number): Promise<number> {
-  const old = db
-    .select({ sequence: events.sequence })
-    .from(events)
-    .where(and(eq(events.isChange, true), lt(events.time, before)))
-    .orderBy(asc(events.sequence))
-    .limit(limit)
-  return prune(db, sql`${old}`)
+/**
+ * One page of retention: of the `limit` changes that arrived first, up to a sequence, those older than `before`. Answers
+ * how many it removed.
+ */
+export async function pruneChanges(
+  db: Database,
+  { before, upTo }: { before: number; upTo: number },
+  limit: number,
+): Promise<number> {
+  const first = sql`select sequence, time from events where is_change = 1 and sequence <= ${upTo}
+    order by sequence limit ${limit}`
+  return prune(db, sql`select sequence from (${first}) where time < ${before}`)
+}
+
+/** The sequence of the event that arrived last; 0: there is none. */
+export async function newestEvent(db: Database): Promise<number> {
+  const [row] = await db.all<{ newest: number | null }>(sql`select max(sequence) as newest from events`)
+  return row?.newest ?? 0
+}
+
+/** No fewer than there are of calls that are no changes: told by the index's two ends, without counting. */
+export async function callsAtMost(db: Database): Promise<number> {
+  const [row] = await db.all<{ span: number | null }>(
+    sql`select (select max(sequence) from events where is_change = 0)
+      - (select min(sequence) from events where is_change = 0) + 1 as span`,
+  )
+  return row?.span ?? 0
 }
 
 /** One page of retention: the oldest calls that are no changes, beyond the `kept` newest. */
@@ -147,14 +165,6 @@ function bound({ key, value }: { key: EventAttribute; value: string }): string |
 }
 
 function rowOf(event: AuditEvent) {
-  const { userIdentity: identity } = event
-  const principalId = String(identity.principalId ?? '')
-  const names: Record<string, unknown> = {
-    Root: 'root',
-    IAMUser: identity.userName,
-    AssumedRole: principalId.slice(principalId.indexOf(':') + 1),
-    WebIdentityUser: identity.userName,
-  }
   return {
     eventId: event.eventID,
     account: event.recipientAccountId,
@@ -163,8 +173,8 @@ function rowOf(event: AuditEvent) {
     source: event.eventSource,
     name: event.eventName,
     isReadOnly: event.readOnly ? 1 : 0,
-    userName: names[String(identity.type)] ?? null,
-    accessKeyId: identity.accessKeyId ?? null,
+    userName: userNameOf(event),
+    accessKeyId: event.userIdentity.accessKeyId ?? null,
     body: JSON.stringify(event),
     resources: (event.resources ?? []).map(({ ARN, type }) => ({ name: ARN, type })),
   }

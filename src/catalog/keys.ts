@@ -1,7 +1,8 @@
 import { and, asc, eq, gt, isNotNull, isNull, lte, or, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
-import type { IndexEntry, OutboxEntry } from '../model/index-entry.ts'
+import type { IndexEntry, IndexedEntry } from '../model/index-entry.ts'
 import type { Database } from './database.ts'
+import { eventStatements } from './events.ts'
 import { retirableGrantStatement } from './retirable-grants.ts'
 import { aliases, keys, retirableGrants } from './schema.ts'
 
@@ -49,13 +50,43 @@ export async function keyStanding(db: Database, region: string, keyId: string) {
   return row ?? null
 }
 
-/** One transaction. What the index has at its revision or a later one is not changed. */
-export async function publish(db: Database, entries: readonly OutboxEntry[]): Promise<void> {
-  const statements = entries.flatMap((entry) =>
-    entry.kind === 'index' ? keyStatements(db, entry.body) : [retirableGrantStatement(db, entry.body)],
-  )
+export interface IndexedKey {
+  readonly region: string
+  readonly keyId: string
+  readonly isDeleted: boolean
+}
+
+/** At most `limit` keys and tombstones, of every account, after the one given. */
+export async function listIndex(
+  db: Database,
+  after: { region: string; keyId: string },
+  limit: number,
+): Promise<IndexedKey[]> {
+  const rows = await db
+    .select({ region: keys.region, keyId: keys.keyId, deletedAt: keys.deletedAt })
+    .from(keys)
+    .where(sql`(${keys.region}, ${keys.keyId}) > (${after.region}, ${after.keyId})`)
+    .orderBy(asc(keys.region), asc(keys.keyId))
+    .limit(limit)
+  return rows.map(({ region, keyId, deletedAt }) => ({ region, keyId, isDeleted: deletedAt !== null }))
+}
+
+/** One transaction. What the index has at its revision or a later one is not changed; an event is there once. */
+export async function publish(db: Database, entries: readonly IndexedEntry[]): Promise<void> {
+  const statements = entries.flatMap((entry) => statementsOf(db, entry))
   const [first, ...rest] = statements
   if (first !== undefined) await db.batch([first, ...rest])
+}
+
+function statementsOf(db: Database, entry: IndexedEntry): readonly BatchItem<'sqlite'>[] {
+  switch (entry.kind) {
+    case 'index':
+      return keyStatements(db, entry.body)
+    case 'retirableGrant':
+      return [retirableGrantStatement(db, entry.body)]
+    case 'event':
+      return eventStatements(db, [entry.body], true)
+  }
 }
 
 function keyStatements(db: Database, entry: IndexEntry): BatchItem<'sqlite'>[] {

@@ -18,8 +18,10 @@ export interface ManagedPolicy extends PolicyRow {
 export type PolicyVersion = Readonly<typeof policyVersions.$inferSelect>
 
 const attachmentCount = sql<number>`(select count(*) from attachments where policy_arn = managed_policies.arn)`
-const boundaryCount = sql<number>`((select count(*) from users where boundary_arn = managed_policies.arn)
-  + (select count(*) from roles where boundary_arn = managed_policies.arn))`
+const bounded = (table: string) =>
+  sql`(select count(*) from ${sql.identifier(table)} as one
+       where one.account = managed_policies.account and one.boundary_arn = managed_policies.arn)`
+const boundaryCount = sql<number>`(${bounded('users')} + ${bounded('roles')})`
 const versionCount = sql`(select count(*) from policy_versions where policy_id = managed_policies.id)`
 
 /** One transaction: the policy with its first version. False: the name is taken. */
@@ -30,7 +32,7 @@ export async function createPolicy(
   tags: readonly IamTag[],
 ): Promise<boolean> {
   const { id, createdAt } = policy
-  const wasMade = sql`exists (select 1 from managed_policies where id = ${id})`
+  const wasMade = policyIdIsThere(id)
   const [created] = await runAll(db, [
     insertWhere(managedPolicies, { ...policy, defaultVersion: 1, lastVersion: 1 }, sql`1`),
     insertWhere(policyVersions, { policyId: id, version: 1, document, createdAt }, wasMade),
@@ -69,7 +71,7 @@ export function listPolicies(
 
 /** One transaction: with its version and tags, on the condition that nobody has it and one version is left. */
 export async function deletePolicy(db: Database, id: string): Promise<boolean> {
-  const isGone = sql`not exists (select 1 from managed_policies where id = ${id})`
+  const isGone = sql`not ${policyIdIsThere(id)}`
   const [deleted] = await runAll(db, [
     sql`delete from managed_policies where id = ${id} and ${attachmentCount} = 0 and ${boundaryCount} = 0 and ${versionCount} = 1`,
     sql`delete from policy_versions where policy_id = ${id} and ${isGone}`,

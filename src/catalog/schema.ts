@@ -50,6 +50,10 @@ export const aliases = sqliteTable(
 export const rootKeys = sqliteTable('root_keys', {
   version: integer().primaryKey(),
   checkValue: text('check_value').notNull(),
+  /** Wall time in milliseconds since which a higher version seals; null: it may seal. */
+  supersededAt: integer('superseded_at'),
+  /** Wall time in milliseconds; not null: nothing needs it any more, and its number is not used again. */
+  retiredAt: integer('retired_at'),
 })
 
 /** Grants that name a retiring principal: a copy for ListRetirableGrants. The key's object has the truth. */

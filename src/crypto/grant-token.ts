@@ -1,3 +1,4 @@
+import { tokenLifeMs } from '../model/limits.ts'
 import type { RootKeys } from './root-keys.ts'
 import { openToken, sealToken, type TokenScope } from './token.ts'
 
@@ -10,13 +11,12 @@ export interface NamedGrant {
   readonly grantId: string
 }
 
-/** After it the grant is known everywhere, and a token makes no difference. */
-const lifeMs = 30 * 24 * 60 * 60 * 1000
 const scope: TokenScope = { label: 'edge-kms/grant-token', scope: [], bound: [] }
 
+/** For 30 days: by then the grant is known everywhere, and a token makes no difference. */
 export function makeGrantToken(roots: RootKeys, grant: NamedGrant, wallTime: number): Promise<string> {
   const { account, region, keyId, grantId } = grant
-  return sealToken(roots, scope, [account, region, keyId, grantId].join('/'), wallTime + lifeMs)
+  return sealToken(roots, scope, [account, region, keyId, grantId].join('/'), wallTime + tokenLifeMs.grantToken)
 }
 
 /** Null: not a token of ours. */

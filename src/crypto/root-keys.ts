@@ -4,6 +4,7 @@ import { parseRootKeys } from '../model/settings.ts'
 /** What a key under the root is for. A label never changes meaning: stored bytes depend on it. */
 export type RootLabel =
   | 'edge-kms/access-key-secret'
+  | 'edge-kms/audit-key'
   | 'edge-kms/grant-token'
   | 'edge-kms/key-material'
   | 'edge-kms/list-marker'
@@ -46,7 +47,7 @@ export class RootKeys {
 
   /** The key that wraps material for exactly this scope. */
   wrappingKey(version: number, label: RootLabel, scope: readonly string[]): Promise<CryptoKey> {
-    const usages: KeyUsages = ['encrypt', 'unwrapKey']
+    const usages: KeyUsages = ['encrypt', 'wrapKey', 'unwrapKey']
     return crypto.subtle.deriveKey(derivation(label, scope), this.#version(version), aesKey, false, usages)
   }
 
@@ -72,7 +73,7 @@ export class RootKeys {
   }
 }
 
-type KeyUsages = ('encrypt' | 'decrypt' | 'unwrapKey')[]
+type KeyUsages = ('encrypt' | 'decrypt' | 'wrapKey' | 'unwrapKey')[]
 
 function derivation(label: RootLabel, scope: readonly string[]) {
   return { name: 'HKDF', hash: 'SHA-512', salt: new Uint8Array(0), info: lengthPrefixed([label, ...scope].map(utf8)) }

@@ -48,6 +48,29 @@ export async function openMaterial(
   return crypto.subtle.unwrapKey('raw', sealed.subarray(nonceBytes), key, unwrap, 'HKDF', false, ['deriveBits'])
 }
 
+/**
+ * The same material under the root key's current version. It passes from one wrapping to the other inside WebCrypto: as
+ * an HMAC key, which may hold any bytes and be exported into a wrapping, while a key that derives may not.
+ * Throws as `openMaterial` does.
+ */
+export async function rewrapMaterial(
+  roots: RootKeys,
+  identity: MaterialIdentity,
+  { rootVersion, sealed }: SealedMaterial,
+): Promise<SealedMaterial> {
+  const old = await wrappingKey(roots, rootVersion, identity)
+  const unwrap = { name: 'AES-GCM', iv: sealed.subarray(0, nonceBytes), additionalData: boundTo(rootVersion, identity) }
+  const anyBytes = { name: 'HMAC', hash: 'SHA-256' }
+  const material = await crypto.subtle.unwrapKey('raw', sealed.subarray(nonceBytes), old, unwrap, anyBytes, true, [
+    'sign',
+  ])
+  const iv = crypto.getRandomValues(new Uint8Array(nonceBytes))
+  const current = await wrappingKey(roots, roots.current, identity)
+  const wrap = { name: 'AES-GCM', iv, additionalData: boundTo(roots.current, identity) }
+  const wrapped = await crypto.subtle.wrapKey('raw', material, current, wrap)
+  return { rootVersion: roots.current, sealed: concat([iv, new Uint8Array(wrapped)]) }
+}
+
 function wrappingKey(roots: RootKeys, version: number, { account, region, keyId }: MaterialIdentity) {
   return roots.wrappingKey(version, 'edge-kms/key-material', [account, region, keyId])
 }

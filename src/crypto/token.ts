@@ -1,4 +1,5 @@
 import { concat, fromBase64Url, fromUtf8, lengthPrefixed, toBase64Url, utf8 } from '../model/bytes.ts'
+import { tokenLifeMs } from '../model/limits.ts'
 import type { RootKeys, RootLabel } from './root-keys.ts'
 
 /** What a token is good for. It is refused anywhere else. */
@@ -18,13 +19,12 @@ export interface MarkerScope {
   readonly query: readonly string[]
 }
 
-const markerLifeMs = 24 * 60 * 60 * 1000
 const headBytes = 12
 const macBytes = 32
 
 /** A place in a list, as text that nobody else can make. */
 export function makeMarker(roots: RootKeys, scope: MarkerScope, place: string, wallTime: number): Promise<string> {
-  return sealToken(roots, markerScope(scope), place, wallTime + markerLifeMs)
+  return sealToken(roots, markerScope(scope), place, wallTime + tokenLifeMs.listMarker)
 }
 
 /** Null: not a marker of ours, not for this query, or expired. */

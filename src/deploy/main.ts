@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { Stop } from '../local/options.ts'
-import { type Facts, plan, type Secrets } from './plan.ts'
+import { adviceOn, type Cloud, type Names, plan, type Secrets } from './plan.ts'
 
 const project = join(import.meta.dirname, '../..')
 const cli = fileURLToPath(import.meta.resolve('wrangler'))
@@ -41,7 +41,7 @@ function readOptions() {
 }
 
 async function dryRun(): Promise<void> {
-  const steps = plan({ secrets: environmentSecrets(), cloud: null })
+  const steps = plan({ names: await readNames(), secrets: environmentSecrets(), cloud: null })
   console.log(steps.map(({ sentence }, at) => `${at + 1}. ${sentence}`).join('\n'))
   await wrangler(['deploy', '--dry-run', '--outdir', 'dist/deploy'], { capture: true })
   const bundle = readFileSync(join(project, 'dist/deploy/worker.js'))
@@ -50,15 +50,52 @@ async function dryRun(): Promise<void> {
 }
 
 async function deploy(): Promise<void> {
-  const secrets = environmentSecrets()
+  const [names, secrets] = [await readNames(), environmentSecrets()]
   // What is wrong with the environment is said before anything is asked.
-  plan({ secrets, cloud: null })
-  const steps = plan({ secrets, cloud: await askCloudflare() })
-  for (const [at, { sentence, args, secretsFile, check }] of steps.entries()) {
-    console.log(`${at + 1}. ${sentence}`)
-    if (secretsFile !== undefined) await withSecretsFile(secretsFile, (flags) => wrangler([...args, ...flags]))
-    else if (check !== undefined) check(await wrangler(args, { capture: true }))
-    else await wrangler(args)
+  plan({ names, secrets, cloud: null })
+  const steps = plan({ names, secrets, cloud: await askCloudflare() })
+  for (const [at, { sentence, args, already, secretsFile, check }] of steps.entries()) {
+    const step = at + 1
+    console.log(`${step}. ${sentence}`)
+    if (secretsFile !== undefined)
+      await withSecretsFile(secretsFile, (flags) => wrangler([...args, ...flags], { step }))
+    else if (check !== undefined) check(await wrangler(args, { step, capture: true }))
+    // Not shown: what it prints advises to edit wrangler.toml.
+    else if (already !== undefined) await wrangler(args, { step, capture: true, expected: already })
+    else await wrangler(args, { step })
+  }
+}
+
+/** As much of wrangler.toml as is created. */
+interface Config {
+  readonly d1_databases: readonly { readonly database_name: string }[]
+  readonly r2_buckets: readonly { readonly bucket_name: string }[]
+  readonly queues: {
+    readonly producers?: readonly Queue[]
+    readonly consumers?: readonly Queue[]
+  }
+}
+
+interface Queue {
+  readonly queue: string
+  readonly dead_letter_queue?: string
+}
+
+async function readNames(): Promise<Names> {
+  // Only here, because it takes a second.
+  const { unstable_readConfig } = await import('wrangler')
+  const read: Config = unstable_readConfig({ config: join(project, 'wrangler.toml') }, { hideWarnings: true })
+  const [database] = read.d1_databases
+  if (database === undefined) throw new Stop('wrangler.toml names no D1 database.')
+  const { producers = [], consumers = [] } = read.queues
+  const queues = [...producers, ...consumers].flatMap(({ queue, dead_letter_queue = queue }) => [
+    queue,
+    dead_letter_queue,
+  ])
+  return {
+    database: database.database_name,
+    queues: [...new Set(queues)],
+    buckets: read.r2_buckets.map(({ bucket_name }) => bucket_name),
   }
 }
 
@@ -67,18 +104,29 @@ function environmentSecrets(): Secrets {
   return { ROOT_KEYS, ROOT_CREDENTIALS }
 }
 
-async function askCloudflare(): Promise<Facts['cloud']> {
-  const databases = await wrangler(['d1', 'list', '--json'], { capture: true })
-  const secrets = await wrangler(['secret', 'list', '--format', 'json'], {
-    capture: true,
-    // Before the first deploy.
-    expected: /Worker "[^"]*" not found/,
-  })
-  return { databases: namesIn(databases), secretNames: namesIn(secrets === '' ? '[]' : secrets) }
+async function askCloudflare(): Promise<Cloud> {
+  const capture = true
+  const databases = await wrangler(['d1', 'list', '--json'], { capture })
+  // Before the first deploy.
+  const expected = /Worker "[^"]*" not found/
+  const secrets = await wrangler(['secret', 'list', '--format', 'json'], { capture, expected })
+  const queues = await wrangler(['queues', 'list'], { capture })
+  const buckets = await wrangler(['r2', 'bucket', 'list'], { capture })
+  return {
+    databases: namesIn(databases),
+    queues: wordsIn(queues),
+    buckets: wordsIn(buckets),
+    secretNames: namesIn(secrets === '' ? '[]' : secrets),
+  }
 }
 
 function namesIn(json: string): string[] {
   return (JSON.parse(json) as { name: string }[]).map(({ name }) => name)
+}
+
+/** Of a list that wrangler prints for people only. A name that is missed here is found to be there by its creation. */
+function wordsIn(table: string): string[] {
+  return table.split(/[\s│:]+/)
 }
 
 async function withSecretsFile(secrets: Secrets, use: (flags: string[]) => Promise<unknown>): Promise<void> {
@@ -93,6 +141,8 @@ async function withSecretsFile(secrets: Secrets, use: (flags: string[]) => Promi
 }
 
 interface Running {
+  /** Its number in the plan. */
+  readonly step?: number
   readonly capture?: boolean
   /** A failure that is an answer, too. */
   readonly expected?: RegExp
@@ -103,7 +153,7 @@ interface Running {
  * deploy would go on after a "no" to its question about migrations, and not through its `bin`, which exits with 0 when
  * it is killed.
  */
-async function wrangler(args: readonly string[], { capture = false, expected }: Running = {}): Promise<string> {
+async function wrangler(args: readonly string[], { step, capture = false, expected }: Running = {}): Promise<string> {
   const { ROOT_KEYS: _, ROOT_CREDENTIALS: __, ...env } = process.env
   const output = capture ? 'pipe' : 'inherit'
   const child = spawn(process.execPath, ['--no-warnings', cli, ...args], {
@@ -124,8 +174,8 @@ async function wrangler(args: readonly string[], { capture = false, expected }: 
   for (const signal of signals) process.off(signal, interrupt)
   if (code === 0 && !isInterrupted) return printed
   if (expected?.test(complaint)) return ''
-  const command = `wrangler ${args.join(' ').split(' -')[0]}`
-  throw new Stop(
-    `${printed}${complaint}\`${command}\` failed, and nothing after it was done. The deploy can be run again.`,
-  )
+  const command = `\`wrangler ${args.join(' ').split(' -')[0]}\``
+  const what = step === undefined ? command : `Step ${step}, ${command},`
+  const sentences = [adviceOn(args, complaint), `${what} failed, and nothing after it was done.`]
+  throw new Stop(`${printed}${complaint}${sentences.join(' ').trim()} The deploy can be run again.`)
 }

@@ -1,14 +1,20 @@
 import { Hono } from 'hono'
 import { refuse } from '../model/errors.ts'
 import { after, type NowOrLater } from '../model/now-or-later.ts'
+import { adminPath, type FindJob, operatorRefusal, serveAdmin } from './admin.ts'
+import { type ReadAuditHead, serveAuditHead } from './audit-head.ts'
 import { refusal } from './aws-json.ts'
-import type { Readiness } from './health.ts'
+import { type HealthDetail, prometheusText, type Readiness } from './health.ts'
 import { type Door, rawTarget, serve, wireOf } from './serve.ts'
 
 /** What the composition root gives the doors, for each request. */
 export interface Doors {
   readonly door: Door
   readiness(): Promise<Readiness>
+  /** For an operator. */
+  detail(): Promise<HealthDetail>
+  readonly findJob: FindJob
+  readonly auditHead: ReadAuditHead
 }
 
 /** A string is the sentence that says what is wrong with this deployment's own configuration. */
@@ -26,7 +32,29 @@ export function createApp<Env extends object>(open: OpenDoors<Env>): Fetch<Env> 
     const doors = await open(c.env, c.executionCtx as ExecutionContext)
     if (typeof doors === 'string') return c.json({ ready: false, rootKey: false }, 503)
     const readiness = await doors.readiness()
-    return c.json(readiness, readiness.ready ? 200 : 503)
+    const status = readiness.ready ? 200 : 503
+    if (!c.req.raw.headers.has('authorization')) return c.json(readiness, status)
+    const refused = await operatorRefusal(c.req.raw, doors.door)
+    return refused ?? c.json({ ...readiness, ...(await doors.detail()) }, status)
+  })
+
+  app.get('/metrics', async (c) => {
+    const doors = await open(c.env, c.executionCtx as ExecutionContext)
+    if (typeof doors === 'string') return misconfigured(doors, c.req.raw)
+    const refused = await operatorRefusal(c.req.raw, doors.door)
+    return refused ?? c.text(prometheusText(await doors.detail(), await doors.readiness()))
+  })
+
+  app.get('/audit/head', async (c) => {
+    const doors = await open(c.env, c.executionCtx as ExecutionContext)
+    if (typeof doors === 'string') return misconfigured(doors, c.req.raw)
+    return serveAuditHead(c.req.raw, doors.door, doors.auditHead)
+  })
+
+  app.post(`${adminPath}:job`, async (c) => {
+    const doors = await open(c.env, c.executionCtx as ExecutionContext)
+    if (typeof doors === 'string') return misconfigured(doors, c.req.raw)
+    return serveAdmin(c.req.raw, doors.door, doors.findJob)
   })
 
   app.notFound(() => refusal(refuse('UnknownOperationException', null), crypto.randomUUID(), 404))

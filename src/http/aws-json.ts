@@ -1,30 +1,34 @@
 import { fromUtf8, toBase64 } from '../model/bytes.ts'
 import { exceptions, type Refusal, refuse } from '../model/errors.ts'
-import type { Output, Wire } from './wire.ts'
+import type { Asked, Output, Wire } from './wire.ts'
 
-const targetPrefix = 'TrentService.'
+export const kmsJson = awsJson('TrentService.')
+export const cloudtrailJson = awsJson('com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.')
 
-/** awsJson1_1, as KMS speaks it: the operation in a header, JSON in and out. */
-export const awsJson: Wire = {
-  read(headers, body) {
-    const target = headers.get('x-amz-target') ?? ''
-    if (!target.startsWith(targetPrefix)) {
-      return refuse('UnknownOperationException', null, 'no X-Amz-Target of KMS')
-    }
-    const operation = target.slice(targetPrefix.length)
-    const text = fromUtf8(body)
-    if (text === null) return malformed('The request is not valid UTF-8')
-    let input: unknown
-    try {
-      input = JSON.parse(text)
-    } catch {
-      return malformed('The request is not valid JSON')
-    }
-    if (typeof input === 'object' && input !== null && !Array.isArray(input)) return { operation, input }
-    return malformed('The request is not a JSON object')
-  },
-  answer: (output, _asked, requestId) => success(output, requestId),
-  refuse: (refused, _asked, requestId) => refusal(refused, requestId),
+/** awsJson1_1: the operation in a header behind the service's own prefix, JSON in and out. */
+function awsJson(targetPrefix: string): Wire {
+  return {
+    read(headers, body) {
+      const target = headers.get('x-amz-target') ?? ''
+      if (target.startsWith(targetPrefix)) return asked(target.slice(targetPrefix.length), body)
+      return refuse('UnknownOperationException', null, 'no X-Amz-Target of this service')
+    },
+    answer: (output, _asked, requestId) => success(output, requestId),
+    refuse: (refused, _asked, requestId) => refusal(refused, requestId),
+  }
+}
+
+function asked(operation: string, body: Uint8Array): Asked | Refusal {
+  const text = fromUtf8(body)
+  if (text === null) return malformed('The request is not valid UTF-8')
+  let input: unknown
+  try {
+    input = JSON.parse(text)
+  } catch {
+    return malformed('The request is not valid JSON')
+  }
+  if (typeof input === 'object' && input !== null && !Array.isArray(input)) return { operation, input }
+  return malformed('The request is not a JSON object')
 }
 
 /** An exception as it goes over the wire. */

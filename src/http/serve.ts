@@ -3,7 +3,7 @@ import type { Call, Principal } from '../model/call.ts'
 import { causeOf, isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 import type { NowOrLater } from '../model/now-or-later.ts'
-import { awsJson } from './aws-json.ts'
+import { cloudtrailJson, kmsJson } from './aws-json.ts'
 import { iamQuery, stsQuery } from './aws-query.ts'
 import type { Authenticate } from './sigv4.ts'
 import type { Asked, Output, Wire } from './wire.ts'
@@ -18,18 +18,21 @@ export interface Door {
   /** Wall time and lifecycle time, in milliseconds. */
   clock(): { wallTime: number; time: number }
   waitUntil(promise: Promise<unknown>): void
+  /** A request was refused before it was known who asks. */
+  onUnauthenticated(): void
   invoke(service: string, operation: string, input: unknown, call: Call): Promise<Output | Refusal>
 }
 
 /** The services of this door, by the name that a signature's scope has for them. */
 export const wires: ReadonlyMap<string, Wire> = new Map([
-  ['kms', awsJson],
+  ['kms', kmsJson],
+  ['cloudtrail', cloudtrailJson],
   ['iam', iamQuery],
   ['sts', stsQuery],
 ])
 
 /** Path and query of a URL, as they came. */
-interface Target {
+export interface Target {
   readonly url: string
   readonly path: string
   readonly query: string
@@ -53,7 +56,10 @@ export async function serve(request: Request, { url, path, query }: Target, door
     const caller =
       unsigned(authorization, wire, headers, body) ??
       (await door.authenticate(received, wallTime, (promise) => door.waitUntil(promise)))
-    if (isRefusal(caller)) return wire.refuse(caller, null, requestId)
+    if (isRefusal(caller)) {
+      door.onUnauthenticated()
+      return wire.refuse(caller, null, requestId)
+    }
     wire = wires.get(caller.service) as Wire
     const read = wire.read(headers, body)
     if (isRefusal(read)) return wire.refuse(read, null, requestId)
@@ -80,9 +86,9 @@ export async function serve(request: Request, { url, path, query }: Target, door
 
 /** The wire of the service that the signature names; where nothing is signed, that of a form is AWS Query. */
 export function wireOf(authorization: string | null, headers: Headers): Wire {
-  if (authorization === null) return isForm(headers) ? stsQuery : awsJson
+  if (authorization === null) return isForm(headers) ? stsQuery : kmsJson
   const end = authorization.indexOf('/aws4_request')
-  return wires.get(authorization.slice(authorization.lastIndexOf('/', end - 1) + 1, end)) ?? awsJson
+  return wires.get(authorization.slice(authorization.lastIndexOf('/', end - 1) + 1, end)) ?? kmsJson
 }
 
 /** Path and query as they came: a URL object would normalise them. */
@@ -120,7 +126,7 @@ function tooLarge() {
 }
 
 /** Null: more than is ever read. */
-function readBody(request: Request, headers: Headers): NowOrLater<Uint8Array<ArrayBuffer> | ArrayBuffer | null> {
+export function readBody(request: Request, headers: Headers): NowOrLater<Uint8Array<ArrayBuffer> | ArrayBuffer | null> {
   const length = headers.get('content-length')
   // A body that does not say how long it is.
   if (length === null) return collect(request.body ?? [], limits.requestBytesMax)

@@ -1,10 +1,11 @@
 /**
- * An answer's value as XML of the AWS Query protocol: lists of `member`, dates in ISO 8601, and nothing of what is
- * undefined or null. Names are the wire's own.
+ * An answer's value as XML of the AWS Query protocol: lists of `member`, maps of `entry`, dates in ISO 8601, and nothing
+ * of what is undefined or null. Names are the wire's own.
  */
 export function xmlOf(value: unknown): string {
   if (value === undefined || value === null) return ''
   if (Array.isArray(value)) return value.map((member) => element('member', member)).join('')
+  if (value instanceof Map) return [...value].map(([key, held]) => element('entry', { key, value: held })).join('')
   if (value instanceof Date) return `${value.toISOString().slice(0, 19)}Z`
   if (typeof value === 'object') {
     return Object.entries(value)

@@ -6,7 +6,7 @@ import {
   setAccessKeyActive,
 } from '../catalog/access-keys.ts'
 import { newAccessKey, sealAccessKey } from '../crypto/secret.ts'
-import { isRefusal, refuse } from '../model/errors.ts'
+import { isRefusal, refuse, timedOut } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 import { optional, required, shape } from '../model/shapes.ts'
 import { userNamedOrCalling } from './entities.ts'
@@ -23,7 +23,8 @@ export const CreateAccessKey = query({
   isReadOnly: false,
   errors: ['LimitExceeded', 'NoSuchEntity'],
   on: userNamedOrCalling,
-  async handle(_input, { wallTime }, { id, account, name }, { database, roots }) {
+  async handle(_input, { wallTime }, { id, account, name }, { database, roots, isProven }) {
+    if (!isProven) return timedOut('the root keys are not proven')
     const key = newAccessKey('AKIA')
     const { accessKeyId, secretAccessKey } = key
     const row = { accessKeyId, userId: id, createdAt: wallTime, ...(await sealAccessKey(roots, account, key)) }

@@ -4,7 +4,16 @@ import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 import { optional, required, shape } from '../model/shapes.ts'
 import { anything, type IamServices, query } from './operation.ts'
-import { deniedAction, durationRefusal, roleOfArn, sessionActions, sessionPolicies, startSession } from './sessions.ts'
+import {
+  deniedAction,
+  durationRefusal,
+  invalidRoleArn,
+  parseRoleArn,
+  roleOfArn,
+  sessionActions,
+  sessionPolicies,
+  startSession,
+} from './sessions.ts'
 import { clientTokenType, narrowing, roleDurationSecondsType, roleSessionNameType, stsArnType } from './sts-types.ts'
 import { claimsFor, type WebIdentity } from './web-identity.ts'
 import { isKeyOf, isSignedBy, parseWebToken } from './web-token.ts'
@@ -19,7 +28,8 @@ export const AssumeRoleWithWebIdentity = query({
     DurationSeconds: optional(roleDurationSecondsType),
   }),
   action: null,
-  isReadOnly: false,
+  // Nothing is stored of a session.
+  isReadOnly: true,
   errors: [
     'ExpiredTokenException',
     'IDPCommunicationError',
@@ -31,12 +41,13 @@ export const AssumeRoleWithWebIdentity = query({
   on: anything(),
   async handle(input, call, _found, services) {
     const { roots, database } = services
+    const named = parseRoleArn(input.RoleArn)
+    if (named === null) return invalidRoleArn(input.RoleArn)
+    // The token is looked at first: who has none learns nothing of which roles there are.
+    const identity = await verified(input.WebIdentityToken, named.account, call, services)
+    if (isRefusal(identity)) return identity
     const role = await roleOfArn(database, input.RoleArn)
     if (isRefusal(role)) return role
-    // The token is looked at first, so that a stranger does not learn which roles there are.
-    const account = input.RoleArn.split(':')[4] ?? ''
-    const identity = await verified(input.WebIdentityToken, account, call, services)
-    if (isRefusal(identity)) return identity
     if (role === null) return notAuthorized('no such role')
     const { WebIdentityToken: _, ...parameters } = input
     const { provider, tags, sourceIdentity, context } = identity
@@ -93,7 +104,8 @@ async function verified(
     return refuse('InvalidIdentityToken', message, 'no JWT, or signed otherwise than by RS256 or ES256')
   }
   const { iss } = token.claims
-  const provider = typeof iss === 'string' ? await providerOf(iss, account, database) : null
+  if (typeof iss !== 'string') return refuse('InvalidIdentityToken', 'The token has no issuer.')
+  const provider = await providerOf(iss, account, database)
   if (provider === null) {
     return refuse('InvalidIdentityToken', `No OpenIDConnect provider found in your account for ${iss}`)
   }

@@ -40,7 +40,8 @@ export const AssumeRole = query({
     SourceIdentity: optional(sourceIdentityType),
   }),
   action: null,
-  isReadOnly: false,
+  // Nothing is stored of a session.
+  isReadOnly: true,
   errors: ['ExpiredTokenException', 'MalformedPolicyDocument', 'PackedPolicyTooLarge', 'UnrecognizedClientException'],
   on: anything(),
   async handle(input, call, _found, { roots, database, credentials }) {

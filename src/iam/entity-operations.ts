@@ -45,14 +45,13 @@ export function listing<Kind extends EntityKind>(
 
 /** UpdateUser, UpdateGroup. A new name or path is a new ARN, and both have to be allowed. */
 export function renaming(kind: 'user' | 'group') {
-  const { word, naming } = entityWords[kind]
+  const { word, member, naming } = entityWords[kind]
   const action = `iam:Update${word}`
   return query({
     input: shape({
       ...naming,
       NewPath: optional(pathType),
-      NewUserName: optional(userNameType),
-      NewGroupName: optional(groupNameType),
+      [`New${member}`]: optional(kind === 'user' ? userNameType : groupNameType),
     }),
     action,
     isReadOnly: false,
@@ -68,11 +67,11 @@ export function renaming(kind: 'user' | 'group') {
 
 function renamed(
   kind: 'user' | 'group',
-  input: { readonly NewPath?: string; readonly NewUserName?: string; readonly NewGroupName?: string },
+  input: Readonly<Record<string, unknown>>,
   { name, path }: { readonly name: string; readonly path: string },
 ) {
-  const newName = kind === 'user' ? input.NewUserName : input.NewGroupName
-  return { name: newName ?? name, path: input.NewPath ?? path }
+  const { NewPath = path, [`New${entityWords[kind].member}`]: newName = name } = input
+  return { name: String(newName), path: String(NewPath) }
 }
 
 const conflicts: Readonly<Record<Dependent, string>> = {

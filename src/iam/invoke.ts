@@ -1,10 +1,12 @@
 import { authorizeByIdentity } from '../access/decide.ts'
 import { denialText } from '../access/denial-text.ts'
 import type { AccessRequest } from '../access/request.ts'
+import { recorded } from '../audit/recorded.ts'
 import { isDatabaseFailure } from '../catalog/database.ts'
 import { listTags } from '../catalog/iam-tags.ts'
 import type { Call } from '../model/call.ts'
 import { causeOf, isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
+import { cloudtrail } from './cloudtrail.ts'
 import { iam } from './index.ts'
 import type { IamServices, QueryOperation, QueryOutput, Target } from './operation.ts'
 import { sts } from './sts.ts'
@@ -12,11 +14,18 @@ import { sts } from './sts.ts'
 const tables = {
   iam: { version: '2010-05-08', operations: iam },
   sts: { version: '2011-06-15', operations: sts },
+  cloudtrail: { version: '2013-11-01', operations: cloudtrail },
 } as const
 
-/** The pipeline of IAM and STS: the row, the input, what it is about, the caller's policies, the deed. What it throws is a bug. */
+export type QueryService = keyof typeof tables
+
+export function isQueryService(service: string): service is QueryService {
+  return Object.hasOwn(tables, service)
+}
+
+/** The pipeline of IAM, STS and CloudTrail: the row, the input, what it is about, the caller's policies, the deed. What it throws is a bug. */
 export async function invokeQuery(
-  service: 'iam' | 'sts',
+  service: QueryService,
   action: string,
   rawInput: unknown,
   call: Call,
@@ -24,13 +33,28 @@ export async function invokeQuery(
 ): Promise<QueryOutput | Refusal> {
   const { version, operations } = tables[service]
   const row = Object.hasOwn(operations, action) ? operations[action] : undefined
-  if (row === undefined) {
-    return refuse('UnknownOperationException', `Could not find operation ${action} for version ${version}`)
-  }
-  const input = row.input.parse(rawInput)
-  if (isRefusal(input)) return input
+  const input = row?.input.parse(rawInput) ?? unknownAction(action, version)
+  const parameters = isRefusal(input) ? null : (input as Input)
+  const asked = { service, operation: action, isReadOnly: row?.isReadOnly ?? true, parameters }
+  const home = row?.action != null && !row.isReadOnly ? 'index' : 'queue'
+  return recorded(call, asked, home, services, async () =>
+    isRefusal(input) || row === undefined ? (input as Refusal) : served(action, row, input as Input, call, services),
+  )
+}
+
+function unknownAction(action: string, version: string) {
+  return refuse('UnknownOperationException', `Could not find operation ${action} for version ${version}`)
+}
+
+async function served(
+  action: string,
+  row: QueryOperation,
+  input: Input,
+  call: Call,
+  services: IamServices,
+): Promise<QueryOutput | Refusal> {
   try {
-    return await perform(row, input as Input, call, services)
+    return await perform(row, input, call, services)
   } catch (failure) {
     if (!isDatabaseFailure(failure)) throw failure
     const unanswered = String(causeOf(failure))

@@ -1,5 +1,5 @@
 import { collect, fromUtf8 } from '../model/bytes.ts'
-import { type Refusal, refuse } from '../model/errors.ts'
+import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
@@ -7,19 +7,22 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 export type Jwk = Readonly<Record<string, unknown>>
 
 interface HeldIssuer {
-  /** Empty while none could be read. */
-  keys: readonly Jwk[]
-  readAt: number
-  triedAt: number
-  failure: Refusal<IssuerFailure> | null
+  /** Of the last good reading; empty where there was none. */
+  readonly keys: readonly Jwk[]
+  readonly readAt: number
+  readonly triedAt: number
+  /** Of the last reading; null: it was good. */
+  readonly failure: Refusal<IssuerFailure> | null
 }
 
 type IssuerFailure = 'IDPCommunicationError' | 'InvalidIdentityToken'
 type WaitUntil = (promise: Promise<unknown>) => void
 
 const freshMs = 15 * 60_000
+/** For how long keys are good while the issuer does not answer. */
+const staleMs = 60 * 60_000
 /** For how long an issuer is left alone after it was asked: an unknown key id, or a failure, does not ask again at once. */
-const retryMs = 30_000
+const retryMs = 10_000
 const timeoutMs = 3_000
 const bytesMax = 65_536
 const keysMax = 100
@@ -31,8 +34,8 @@ export class Issuers {
   readonly #reading = new Map<string, Promise<HeldIssuer>>()
 
   /**
-   * The issuer's keys, `url` being without its `https://`. Where none `isWanted` they are read once more, unless that was
-   * lately: the issuer may have a new one.
+   * The issuer's keys that are wanted, `url` being without its `https://`. Where none is they are read once more, unless
+   * that was lately: the issuer may have a new one.
    */
   async keys(
     url: string,
@@ -40,16 +43,12 @@ export class Issuers {
     { wallTime, fetch, waitUntil }: { wallTime: number; fetch: Fetch; waitUntil: WaitUntil },
   ): Promise<readonly Jwk[] | Refusal<IssuerFailure>> {
     const held = this.#held.get(url)
-    const isFresh = held !== undefined && held.keys.length > 0 && wallTime - held.readAt < freshMs
-    if (isFresh) {
-      const wanted = held.keys.filter(isWanted)
-      if (wanted.length > 0) return wanted
-    }
+    const fresh = wantedOf(held, isWanted, wallTime - freshMs)
+    if (fresh.length > 0) return fresh
     const isLeftAlone = held !== undefined && wallTime - held.triedAt < retryMs
     const read = isLeftAlone ? held : await this.#read(url, wallTime, fetch, waitUntil)
-    if (read.failure !== null) return read.failure
-    const wanted = read.keys.filter(isWanted)
-    return wanted.length > 0 ? wanted : noKey('no key of that id and algorithm')
+    const wanted = wantedOf(read, isWanted, wallTime - staleMs)
+    return wanted.length > 0 ? wanted : (read.failure ?? noKey('no key of that id and algorithm'))
   }
 
   /** One reading at a time of each issuer. */
@@ -57,14 +56,11 @@ export class Issuers {
     const underway = this.#reading.get(url)
     if (underway !== undefined) return underway
     const reading = readKeys(url, fetch)
-      .then((keys) => {
-        const failure = Array.isArray(keys) ? null : (keys as Refusal<IssuerFailure>)
-        const held: HeldIssuer = {
-          keys: failure === null ? (keys as readonly Jwk[]) : [],
-          readAt: wallTime,
-          triedAt: wallTime,
-          failure,
-        }
+      .then((read) => {
+        const { keys, readAt } = this.#held.get(url) ?? { keys: [], readAt: 0 }
+        const held: HeldIssuer = isRefusal(read)
+          ? { keys, readAt, triedAt: wallTime, failure: read as Refusal<IssuerFailure> }
+          : { keys: read, readAt: wallTime, triedAt: wallTime, failure: null }
         this.#held.delete(url)
         if (this.#held.size >= issuersMax) this.#held.delete(this.#held.keys().next().value as string)
         this.#held.set(url, held)
@@ -76,6 +72,10 @@ export class Issuers {
     waitUntil(reading.catch(() => {}))
     return reading
   }
+}
+
+function wantedOf(held: HeldIssuer | undefined, isWanted: (key: Jwk) => boolean, readAfter: number): readonly Jwk[] {
+  return held === undefined || held.readAt <= readAfter ? [] : held.keys.filter(isWanted)
 }
 
 /** The discovery document, and the keys that it points at. */

@@ -1,4 +1,4 @@
-import { policyUse } from '../catalog/attachments.ts'
+import { type PolicyUse, policyUses } from '../catalog/attachments.ts'
 import { nameKeyOf } from '../catalog/entities.ts'
 import { listTags } from '../catalog/iam-tags.ts'
 import {
@@ -83,10 +83,11 @@ export const GetPolicy = query({
   errors: ['InvalidInput', 'NoSuchEntity'],
   on: policyNamed,
   async handle(_input, call, policy, services) {
-    const used = await withUse(policy, call.principal.account, services)
-    const { description: Description } = policy
+    const [used] = 'account' in policy ? [policy] : await withUse([policy], call.principal.account, services)
+    const { description } = policy
     const Tags = tagMembers(await listTags(services.database, policy.id))
-    return { Policy: { ...policyMembers(used), Description: Description === '' ? undefined : Description, Tags } }
+    const Description = description === '' ? undefined : description
+    return { Policy: { ...(used && policyMembers(used)), Description, Tags } }
   },
 })
 
@@ -118,7 +119,7 @@ export const ListPolicies = query({
         // An account's own come first in the order of ARNs: digits are before letters.
         if (Scope === 'Local' || own.length >= count) return own
         const behind = awsManagedPolicies().filter((row) => row.arn > place && row.path.startsWith(PathPrefix))
-        const used = await Promise.all(behind.map((row) => withUse(row, account, services)))
+        const used = await withUse(behind, account, services)
         return [...own, ...used.filter((row) => isWanted(row, wanted))].slice(0, count)
       },
       placeOf: ({ arn }) => arn,
@@ -147,25 +148,17 @@ export const DeletePolicy = query({
   },
 })
 
-interface Use {
-  readonly attachmentCount: number
-  readonly boundaryCount: number
-}
+type UsedPolicy = ManagedPolicy | (AwsManagedPolicy & PolicyUse)
 
-type UsedPolicy = ManagedPolicy | (AwsManagedPolicy & Use)
-
-/** What the account's entities have of it: AWS's own are everybody's, so each account's use is counted for itself. */
-async function withUse(
-  policy: ManagedPolicy | AwsManagedPolicy,
-  account: string,
-  { database }: IamServices,
-): Promise<UsedPolicy> {
-  if ('account' in policy) return policy
-  return { ...policy, ...(await policyUse(database, account, policy.arn)) }
+/** AWS's own are everybody's, so each account's use of them is counted for itself. */
+async function withUse(policies: readonly AwsManagedPolicy[], account: string, { database }: IamServices) {
+  const arns = policies.map(({ arn }) => arn)
+  const uses = arns.length === 0 ? [] : await policyUses(database, account, arns)
+  return policies.map((policy, index) => ({ ...policy, attachmentCount: 0, boundaryCount: 0, ...uses[index] }))
 }
 
 function isWanted(
-  { attachmentCount, boundaryCount }: Use,
+  { attachmentCount, boundaryCount }: PolicyUse,
   { isAttached, isBoundary }: { isAttached: boolean; isBoundary: boolean },
 ) {
   return (!isAttached || attachmentCount > 0) && (!isBoundary || boundaryCount > 0)

@@ -1,3 +1,4 @@
+import type { Recorder } from '../audit/recorded.ts'
 import type { Database } from '../catalog/database.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
 import type { Call, Principal } from '../model/call.ts'
@@ -7,8 +8,10 @@ import type { Shape } from '../model/shapes.ts'
 import type { Fetch, Issuers } from './issuers.ts'
 
 /** What the operations of IAM and STS work with: the parts of this deployment, and one request's hold on the platform. */
-export interface IamServices {
+export interface IamServices extends Recorder {
   readonly roots: RootKeys
+  /** True once the roots were compared with the deployment's check values: what is stored is not sealed before. */
+  readonly isProven: boolean
   readonly database: Database
   /** What this isolate remembers of access keys and policies; forgotten after every change. */
   readonly credentials: {
@@ -23,7 +26,6 @@ export interface IamServices {
   readonly fetch: Fetch
   /** True for the accounts of this deployment. */
   isAccount(account: string): boolean
-  waitUntil(promise: Promise<unknown>): void
 }
 
 /** What a call is about: the resource that policies speak of, and what the handler gets of it. */

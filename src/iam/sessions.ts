@@ -67,15 +67,25 @@ export async function startSession(
   }
 }
 
-/** Null: no role of that ARN. A refusal: it is none at all. */
+/** Null: no role can have that ARN. */
+export function parseRoleArn(arn: string): { readonly account: string; readonly name: string } | null {
+  const [, account, name] = /^arn:aws:iam::(\d{12}):role\/(?:.*\/)?([^/]+)$/.exec(arn) ?? []
+  return account === undefined || name === undefined ? null : { account, name }
+}
+
+/** Null: no role of that ARN, path and case included. A refusal: it is none at all. */
 export async function roleOfArn(
   db: Database,
   arn: string,
 ): Promise<RoleRecord | null | Refusal<'ValidationException'>> {
-  const [, account, name] = /^arn:aws:iam::(\d{12}):role\/(?:.*\/)?([^/]+)$/.exec(arn) ?? []
-  if (account === undefined || name === undefined) return refuse('ValidationException', `${arn} is invalid`)
-  const role = await loadRole(db, { account, name })
+  const named = parseRoleArn(arn)
+  if (named === null) return invalidRoleArn(arn)
+  const role = await loadRole(db, named)
   return role?.arn === arn ? role : null
+}
+
+export function invalidRoleArn(arn: string): Refusal<'ValidationException'> {
+  return refuse('ValidationException', `${arn} is invalid`)
 }
 
 /** Which of the actions on the role its trust policy, or the caller's own policies, do not allow. Null: none. */

@@ -15,6 +15,7 @@ import {
   members,
   paging,
   policyDocumentType,
+  ResourceHandlingOptionType,
   ResourceNameType,
 } from './types.ts'
 
@@ -28,7 +29,7 @@ const question = {
   ResourceOwner: optional(ResourceNameType),
   CallerArn: optional(ResourceNameType),
   ContextEntries: optional(members('ContextEntryListType', ContextEntryType)),
-  ResourceHandlingOption: optional(ResourceNameType),
+  ResourceHandlingOption: optional(ResourceHandlingOptionType),
   ...paging,
 } as const
 

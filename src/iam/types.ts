@@ -87,6 +87,7 @@ export const paging = { Marker: optional(markerType), MaxItems: optional(maxItem
 
 export const ActionNameType = string('ActionNameType', { min: 3, max: 128 })
 export const ResourceNameType = string('ResourceNameType', { min: 1, max: 2048 })
+export const ResourceHandlingOptionType = string('ResourceHandlingOptionType', { min: 1, max: 64 })
 export const ContextEntryType = structure('ContextEntry', {
   ContextKeyName: optional(string('ContextKeyNameType', { min: 5, max: 256 })),
   ContextKeyValues: optional(members('ContextKeyValueListType', string('ContextKeyValueType'))),

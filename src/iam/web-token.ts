@@ -49,10 +49,10 @@ const algorithms: ReadonlyMap<unknown, SigningAlgorithm> = new Map([
 
 /** Null: no JSON Web Token in compact form, or signed in a way that is not taken. */
 export function parseWebToken(text: string): WebToken | null {
-  const [head = '', body = '', tail = '', ...rest] = text.split('.')
+  const [head = '', body = '', tail, ...rest] = text.split('.')
   const header = jsonObject(head)
   const claims = jsonObject(body)
-  const signature = fromBase64Url(tail)
+  const signature = tail === undefined ? null : fromBase64Url(tail)
   if (header === null || claims === null || signature === null || rest.length > 0) return null
   const { alg, kid = null, crit } = header
   const algorithm = algorithms.get(alg)

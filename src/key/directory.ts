@@ -3,7 +3,9 @@ import { type OpenMaterial, openedMaterial, versionIdOf } from '../crypto/cipher
 import type { RootKeys } from '../crypto/root-keys.ts'
 import { openMaterial } from '../crypto/seal.ts'
 import type { SealedVersion } from '../crypto/symmetric.ts'
+import { parseKeyName } from '../model/arn.ts'
 import { type Call, servicePrincipal } from '../model/call.ts'
+import { Counters } from '../model/counters.ts'
 import { isRefusal, type Refusal, timedOut } from '../model/errors.ts'
 import { FreshCache } from '../model/fresh-cache.ts'
 import type { NowOrLater } from '../model/now-or-later.ts'
@@ -33,11 +35,15 @@ const directory = servicePrincipal('directory.edge-kms')
 /** The keys that this isolate knows: snapshots of a few seconds' age, taken from the objects and opened once. */
 export class KeyDirectory {
   readonly #roots: RootKeys
+  readonly #counters: Counters
+  /** By key: what its object had not told the index when it was last changed through this isolate. */
+  readonly #untold = new Map<string, number>()
   readonly #cache: FreshCache<OpenKey>
   readonly #slices: FreshCache<GrantSlice>
 
-  constructor(roots: RootKeys, snapshotSeconds: number) {
+  constructor(roots: RootKeys, snapshotSeconds: number, counters = new Counters()) {
     this.#roots = roots
+    this.#counters = counters
     this.#cache = new FreshCache<OpenKey>({
       freshMs: snapshotSeconds * 1000,
       staleMs: 0,
@@ -64,10 +70,26 @@ export class KeyDirectory {
     waitUntil: (promise: Promise<unknown>) => void,
   ): NowOrLater<OpenKey | Refusal> {
     const load = async () => {
+      this.#counters.objectCalls++
       const snapshot = await askTwice(() => keyObject(namespace, call.region, keyId).snapshot(byItself(call)))
       return isRefusal(snapshot) ? snapshot : this.#open(snapshot)
     }
-    return this.#cache.get(`${call.region}/${keyId}`, call.wallTime, load, waitUntil)
+    const found = this.#cache.get(`${call.region}/${keyId}`, call.wallTime, load, waitUntil)
+    if (found instanceof Promise) this.#counters.snapshotMisses++
+    else this.#counters.snapshotHits++
+    return found
+  }
+
+  get outboxDepth(): number {
+    let depth = 0
+    for (const entries of this.#untold.values()) depth += entries
+    return depth
+  }
+
+  /** Milliseconds since what is held of the key was read; null: nothing is. */
+  ageOf(arn: string, wallTime: number): number | null {
+    const name = parseKeyName(arn)
+    return name?.form === 'keyArn' ? this.#cache.age(`${name.region}/${name.keyId}`, wallTime) : null
   }
 
   /** The material that a ciphertext names; null: this key never had it. */
@@ -121,7 +143,15 @@ export class KeyDirectory {
     this.#cache.keep(`${region}/${keyId}`, await this.#open(snapshot), wallTime)
   }
 
-  async #open({ record, current }: KeySnapshot): Promise<OpenKey> {
+  /** What is held of any key. */
+  forgetAll(): void {
+    this.#cache.forgetAll()
+    this.#slices.forgetAll()
+  }
+
+  async #open({ record, current, untold }: KeySnapshot): Promise<OpenKey> {
+    if (untold === 0) this.#untold.delete(record.keyId)
+    else this.#untold.set(record.keyId, untold)
     const held = this.#cache.peek(`${record.region}/${record.keyId}`)
     if (held?.record.revision === record.revision) return held
     const isSameMaterial = held?.record.currentMaterialId === record.currentMaterialId

@@ -56,6 +56,15 @@ export class GrantStorage {
     )
   }
 
+  /** Those that name who may retire them, in the order of their ids. */
+  retirable(after: string, limit: number): Grant[] {
+    return this.#grants(
+      `select body from kms_grant where grant_id > ? and body ->> '$.retiringId' is not null order by grant_id limit ?`,
+      after,
+      limit,
+    )
+  }
+
   count(): number {
     return this.#rows('select grants from kms_key')[0]?.grants as number
   }

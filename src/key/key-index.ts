@@ -1,11 +1,11 @@
-import type { OutboxEntry } from '../model/index-entry.ts'
+import type { IndexedEntry } from '../model/index-entry.ts'
 
 /** The index as a key's object sees it. Every method throws while the index cannot be reached. */
 export interface KeyIndex {
   /** Null: the index has no row for the key. */
   standing(region: string, keyId: string): Promise<{ revision: number; isRestoreAccepted: boolean } | null>
   /** Takes entries in order; one that is older than what the index has changes nothing. Repeating it does no harm. */
-  publish(entries: readonly OutboxEntry[]): Promise<void>
+  publish(entries: readonly IndexedEntry[]): Promise<void>
   /** Makes the key show in health until an operator has accepted the restore. */
   reportRolledBack(region: string, keyId: string): Promise<void>
 }

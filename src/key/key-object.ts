@@ -4,9 +4,11 @@ import { grantAllows, grantIdsOf } from '../access/grants.ts'
 import type { AccessRequest, Grant, Verdict } from '../access/request.ts'
 import { versionIdOf } from '../crypto/ciphertext.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
+import { rewrapMaterial } from '../crypto/seal.ts'
 import { generateSymmetric, type SealedVersion } from '../crypto/symmetric.ts'
 import { keyArn } from '../model/arn.ts'
-import type { Call } from '../model/call.ts'
+import { eventsOf } from '../model/audit-event.ts'
+import { anyRegion, type Call } from '../model/call.ts'
 import {
   causeOf,
   dryRunSucceeded,
@@ -17,6 +19,7 @@ import {
   refuse,
   timedOut,
 } from '../model/errors.ts'
+import type { KeyEvent } from '../model/key-event.ts'
 import { keySpecRow, ungrantable } from '../model/key-specs.ts'
 import { dayMs, limits } from '../model/limits.ts'
 import { GrantStorage, isSameGrant } from './grant-storage.ts'
@@ -44,8 +47,10 @@ import {
   policyOf,
 } from './key-access.ts'
 import type { KeyIndex } from './key-index.ts'
-import { nextDue, rotationAfter, type StatefulOperation, stateRefusal } from './lifecycle.ts'
+import { nextDue, rotationAfter, type StatefulOperation, stateRefusal, stateWithoutMaterial } from './lifecycle.ts'
 import { indexEntry, Outbox, retirableGrantEntry } from './outbox.ts'
+import { serviceEntries } from './service-entries.ts'
+import { IndexStanding, type Standing } from './standing.ts'
 import { KeyStorage } from './storage.ts'
 
 /** What the composition root gives an object. */
@@ -53,12 +58,14 @@ export interface KeyObjectParts {
   readonly index: KeyIndex
   /** The root keys, proven to be this deployment's own. Throws while that cannot be proven. */
   sealingRoots(): Promise<RootKeys>
+  /** Tells other Workers what befell the key. Throws where the queue does not take it. */
+  sendEvents(events: readonly KeyEvent[]): Promise<void>
 }
 
-type Standing = 'current' | 'rolledBack' | 'unknown'
-
 const flushWaitMs = 250
-const indexWaitMs = 2_000
+/** How many versions of a key one transaction seals anew, and how many grants one call tells the index of again. */
+const rewrapMax = 25
+const republishMax = 200
 
 /** The Durable Object class of one key, over the parts that `assemble` makes from the environment. */
 export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
@@ -67,14 +74,21 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     readonly #storage: KeyStorage
     readonly #grants: GrantStorage
     readonly #outbox: Outbox
-    #standing: Promise<Standing> | undefined
+    readonly #standing: IndexStanding
 
     constructor(ctx: DurableObjectState, env: Env) {
       super(ctx, env)
       this.#parts = assemble(env)
       this.#storage = new KeyStorage(ctx.storage.sql)
       this.#grants = new GrantStorage(ctx.storage.sql)
-      this.#outbox = new Outbox(ctx.storage, this.#storage, this.#parts.index)
+      this.#outbox = new Outbox(ctx.storage, this.#storage, this.#parts)
+      this.#standing = new IndexStanding({
+        index: this.#parts.index,
+        read: () => this.#storage.read(),
+        commit: (record) => void ctx.storage.transactionSync(() => this.#commit(record)),
+        tell: (record) => this.#outbox.add(indexEntry(record)),
+        flush: () => this.#outbox.flush(),
+      })
     }
 
     /** For health alone: says that objects answer, and nothing about any key. */
@@ -83,7 +97,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     }
 
     override async alarm(): Promise<void> {
-      await this.#outbox.flush()
+      await this.#outbox.flushAll()
     }
 
     async create(call: KeyCall, key: NewKey) {
@@ -107,19 +121,21 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
             ? null
             : { periodDays: rotationPeriodDays, nextAt: call.time + rotationPeriodDays * dayMs },
         onDemandRotations: 0,
+        materialExpiresAt: null,
         currentMaterialId: version.keyMaterialId,
       }
       const snapshot = this.ctx.storage.transactionSync(() => {
         const earlier = this.#storage.read()
         if (earlier !== null) return this.#created(createdBy, earlier)
         this.#storage.create(record, version, createdBy)
+        this.#recordCall(call, record, 'identity policy')
         this.#outbox.add(indexEntry(record))
         return this.#snapshotOf(this.#storage.read() as KeyRecord)
       })
       if (isRefusal(snapshot)) return snapshot
-      this.#standing = Promise.resolve('current')
+      this.#standing.isCurrent()
       await this.#outbox.flushWithin(flushWaitMs)
-      return snapshot
+      return { ...snapshot, untold: this.#storage.untold() }
     }
 
     async snapshot(call: Call) {
@@ -314,11 +330,11 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       const record = await this.#serve(call, 'internal:Settle')
       if (isRefusal(record)) {
         if (record.refused !== 'NotFoundException') return record
-        // Deleted, and the index may not have been told.
-        await this.#outbox.flush()
+        // Deleted, and not all may have been told.
+        await this.#outbox.flushAll()
         return 'nothing'
       }
-      if ((await this.#checkedStanding()) === 'unknown') return timedOut('a sweep waits for the index')
+      if ((await this.#standing.check()) === 'unknown') return timedOut('a sweep waits for the index')
       const due = nextDue(record)
       if (due === null || due.at > call.time) {
         // The index said otherwise, so it has an old row.
@@ -327,9 +343,57 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
         return 'nothing'
       }
       if (due.work === 'delete') return this.#delete(call)
+      if (due.work === 'expire') return this.#expire(call)
       const rotated = await this.#rotateIfDue(call)
       if (isRefusal(rotated)) return rotated
       return rotated === null ? 'nothing' : 'rotated'
+    }
+
+    async rootVersions(call: Call) {
+      const record = await this.#serve(call, 'internal:RootVersions')
+      if (isRefusal(record)) return record
+      return { name: `${record.region}/${record.keyId}`, rootVersions: this.#storage.rootVersions() }
+    }
+
+    async rewrap(call: Call) {
+      const record = await this.#serve(call, 'internal:Rewrap')
+      if (isRefusal(record)) return record
+      if ((await this.#standing.check()) === 'unknown') return timedOut('a re-wrapping waits for the index')
+      const roots = await this.#sealingRoots()
+      if (isRefusal(roots)) return roots
+      const resealed = await Promise.all(
+        this.#storage.versionsNotUnder(roots.current, rewrapMax).map(async (before) => {
+          const identity = { ...record, keyMaterialId: before.keyMaterialId }
+          return { before, after: await rewrapMaterial(roots, identity, before).catch(() => null) }
+        }),
+      )
+      const rewrapping = this.ctx.storage.transactionSync(() => {
+        const stored = this.#storage.read()
+        // Deleted since: there is nothing left to seal.
+        if (stored === null) return { rewrapped: 0, left: 0 }
+        const done = resealed.filter(({ before, after }) => after !== null && this.#storage.reseal(before, after))
+        if (done.length > 0) this.#commit(stored)
+        return { rewrapped: done.length, left: this.#storage.countNotUnder(roots.current) }
+      })
+      await this.#outbox.flushWithin(flushWaitMs)
+      const failed = resealed.find(({ after }) => after === null)
+      if (failed === undefined) return rewrapping
+      const { keyMaterialId, rootVersion } = failed.before
+      const reason = `material ${keyMaterialId} does not open under root key version ${rootVersion}`
+      return refuse('KMSInternalException', null, reason)
+    }
+
+    async republish(call: Call, after: string) {
+      const record = await this.#serve(call, 'internal:Republish')
+      if (isRefusal(record)) return record
+      const grants = this.ctx.storage.transactionSync(() => {
+        const told = this.#grants.retirable(after, republishMax)
+        if (after === '') this.#outbox.add(indexEntry(record))
+        for (const grant of told) this.#tellOfGrant(record, grant, false)
+        return told
+      })
+      if (!(await this.#outbox.flush())) return timedOut('the index does not answer')
+      return grants.length < republishMax ? null : (grants.at(-1)?.grantId ?? null)
     }
 
     /** Decides again on what is stored now, in the block that erases. */
@@ -339,12 +403,29 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
         const due = record === null ? null : nextDue(record)
         if (record === null || due?.work !== 'delete' || due.at > call.time) return false
         this.#storage.erase()
+        this.#recordService('DeleteKey', record, call)
         const erased = { ...record, revision: record.revision + 1, deletion: null, rotation: null }
         this.#outbox.add(indexEntry(erased, { deletedAt: call.time }))
         return true
       })
-      if (isErased) await this.#outbox.flush()
+      if (isErased) await this.#outbox.flushAll()
       return isErased ? 'deleted' : 'nothing'
+    }
+
+    /** Imported material that has come to its date: erased, and the key waits for another import. */
+    async #expire(call: Call) {
+      const isExpired = this.ctx.storage.transactionSync(() => {
+        const record = this.#storage.read()
+        const due = record === null ? null : nextDue(record)
+        if (record === null || due?.work !== 'expire' || due.at > call.time) return false
+        this.#storage.eraseMaterial()
+        const state = stateWithoutMaterial(record.state)
+        this.#write({ ...record, state, materialExpiresAt: null })
+        this.#recordService('DeleteExpiredKeyMaterial', record, call, { keyMaterialId: record.currentMaterialId })
+        return true
+      })
+      if (isExpired) await this.#outbox.flush()
+      return isExpired ? 'expired' : 'nothing'
     }
 
     async #rotateIfDue(call: Call): Promise<KeySnapshot | Refusal<'DependencyTimeoutException'> | null> {
@@ -368,6 +449,11 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
 
     #rotated(record: KeyRecord, version: SealedVersion, call: Call, type: RotationType): KeyRecord {
       this.#storage.addRotation(version, call.time, type)
+      this.#recordService('RotateKey', record, call, {
+        rotationType: type,
+        previousKeyMaterialId: record.currentMaterialId,
+        currentKeyMaterialId: version.keyMaterialId,
+      })
       return { ...record, currentMaterialId: version.keyMaterialId }
     }
 
@@ -382,41 +468,67 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       decide: (record: KeyRecord) => KeyRecord | Refusal<Name> | null,
       authorized?: (request: AccessRequest, record: KeyRecord) => Verdict | null,
     ) {
-      const standing = await this.#checkedStanding()
+      const standing = await this.#standing.check()
       if (standing === 'unknown') return timedOut('changes wait until the revision can be compared with the index')
       const snapshot = this.ctx.storage.transactionSync(() => {
-        const record = this.#admit(call, `kms:${operation}`, standing, authorized)
-        if (isRefusal(record)) return record
+        const admitted = this.#admit(call, `kms:${operation}`, standing, authorized)
+        if (isRefusal(admitted)) return admitted
+        const { record, decidedBy } = admitted
         const refusal = stateRefusal(record, operation)
         if (refusal !== null) return refusal
         const decided = decide(record)
-        if (decided === null) return this.#snapshotOf(record)
-        return 'refused' in decided ? decided : this.#commit(decided)
+        if (decided !== null && 'refused' in decided) return decided
+        this.#recordCall(call, record, decidedBy)
+        return decided === null ? this.#snapshotOf(record) : this.#commit(decided)
       })
-      if (!isRefusal(snapshot)) await this.#outbox.flushWithin(flushWaitMs)
-      return snapshot
+      if (isRefusal(snapshot)) return snapshot
+      await this.#outbox.flushWithin(flushWaitMs)
+      return { ...snapshot, untold: this.#storage.untold() }
     }
 
     #commit(changed: KeyRecord): KeySnapshot {
+      return this.#snapshotOf(this.#write(changed))
+    }
+
+    #write(changed: KeyRecord): KeyRecord {
       this.#storage.write({ ...changed, revision: changed.revision + 1 })
       const record = this.#storage.read() as KeyRecord
       this.#outbox.add(indexEntry(record))
-      return this.#snapshotOf(record)
+      return record
+    }
+
+    /** Into the transaction of what this deployment does by itself. */
+    #recordService(...what: Parameters<typeof serviceEntries>): void {
+      for (const entry of serviceEntries(...what)) this.#outbox.add(entry)
+    }
+
+    /** Into the transaction of the change: what was done is on record, or it was not done. */
+    #recordCall(call: KeyCall, { account, region, keyId }: KeyRecord, decidedBy: string): void {
+      if (call.event === null) return
+      const ARN = keyArn(region, account, keyId)
+      const events = eventsOf(call.event, {
+        resources: [{ accountId: account, type: 'AWS::KMS::Key', ARN }],
+        responseElements: { keyId: ARN },
+        additionalEventData: { decidedBy },
+      })
+      for (const event of events) this.#outbox.add({ kind: 'event', body: event })
     }
 
     async #read(call: KeyCall, action: string) {
-      const standing = await this.#checkedStanding()
-      return this.#admit(call, action, standing)
+      const standing = await this.#standing.check()
+      const admitted = this.#admit(call, action, standing)
+      return isRefusal(admitted) ? admitted : admitted.record
     }
 
     /** For what this deployment does by itself: no door makes such a call. */
     async #serve(call: Call, action: string) {
-      const standing = await this.#checkedStanding()
+      const standing = await this.#standing.check()
       if (call.principal.kind !== 'service') {
         return refuse('AccessDeniedException', null, `${action} is for services alone`)
       }
       const record = this.#storage.read()
-      if (record !== null && record.region === call.region) return this.#standingOf(record, standing)
+      const isMeant = call.region === anyRegion || record?.region === call.region
+      if (record !== null && isMeant) return this.#standingOf(record, standing)
       return this.#notFound(call, call.principal.account, action)
     }
 
@@ -444,7 +556,9 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       if (call.grantIds.some((grantId) => this.#grants.find(grantId) === null)) {
         return invalidGrantToken('there is no such grant, or no longer')
       }
-      return this.#standingOf(record, standing)
+      const standingRecord = this.#standingOf(record, standing)
+      if (isRefusal(standingRecord)) return standingRecord
+      return { record, decidedBy: verdict?.reason ?? 'nothing to decide' }
     }
 
     #standingOf(record: KeyRecord, standing: Standing) {
@@ -465,55 +579,20 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     #snapshotOf(record: KeyRecord): KeySnapshot {
       const current = this.#storage.version(versionIdOf(record.currentMaterialId))
       if (current === null) throw new Error('The current key material is not stored')
-      return { record, current }
+      return { record, current, untold: this.#storage.untold() }
     }
 
-    /**
-     * Compares the revision with the index, once for each start of the object: a platform restore would otherwise
-     * bring back old policies, revoked grants and disabled keys unseen.
-     */
-    async #checkedStanding(): Promise<Standing> {
-      const checking = this.#standing ?? this.#compareWithIndex()
-      this.#standing = checking
-      const standing = await checking
-      // Only `current` is final: the index may come back, and an operator may accept a restore.
-      if (standing !== 'current' && this.#standing === checking) this.#standing = undefined
-      return standing
-    }
-
-    async #compareWithIndex(): Promise<Standing> {
-      const stored = this.#storage.read()
-      if (stored === null) return 'current'
-      const { region, keyId } = stored
+    async #sealingRoots() {
       try {
-        const row = await within(indexWaitMs, this.#parts.index.standing(region, keyId))
-        const record = this.#storage.read()
-        if (record === null || record.revision === row?.revision) return 'current'
-        if (row !== null && row.revision > record.revision) {
-          if (!row.isRestoreAccepted) {
-            await this.#parts.index.reportRolledBack(region, keyId)
-            return 'rolledBack'
-          }
-          // Past the index's revision, so that no isolate keeps a snapshot of what was undone.
-          this.ctx.storage.transactionSync(() => this.#commit({ ...record, revision: row.revision }))
-        } else {
-          this.#outbox.add(indexEntry(record))
-        }
-        await this.#outbox.flush()
-        return 'current'
+        return await this.#parts.sealingRoots()
       } catch (failure) {
-        console.warn(`The index does not answer for ${region}/${keyId}: ${causeOf(failure)}`)
-        return 'unknown'
+        return timedOut(`the root key cannot be proven: ${causeOf(failure)}`)
       }
     }
 
     async #newVersion(key: Pick<KeyRecord, 'account' | 'region' | 'keyId' | 'spec' | 'usage'>) {
-      let roots: RootKeys
-      try {
-        roots = await this.#parts.sealingRoots()
-      } catch (failure) {
-        return timedOut(`the root key cannot be proven: ${causeOf(failure)}`)
-      }
+      const roots = await this.#sealingRoots()
+      if (isRefusal(roots)) return roots
       return generateSymmetric(roots, key, keySpecRow(key.spec).materialBytes)
     }
   }
@@ -536,13 +615,6 @@ function grantRefusal({ spec }: KeyRecord, { operations }: NewGrant) {
 
 function grantNotFound(grantId: string) {
   return refuse('NotFoundException', `Grant ID ${grantId} not found`)
-}
-
-async function within<Value>(waitMs: number, promise: Promise<Value>): Promise<Value> {
-  const late = scheduler.wait(waitMs).then(() => {
-    throw new Error(`no answer within ${waitMs} ms`)
-  })
-  return Promise.race([promise, late])
 }
 
 function onDemandLimit({ region, account, keyId, onDemandRotations }: KeyRecord) {

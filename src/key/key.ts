@@ -1,8 +1,10 @@
 import type { Grant } from '../access/request.ts'
 import type { SealedVersion } from '../crypto/symmetric.ts'
+import type { AuditEvent } from '../model/audit-event.ts'
 import type { Call } from '../model/call.ts'
 import type { CommonException, ExceptionName, Refusal } from '../model/errors.ts'
 import type { KeySpec, KeyUsage } from '../model/key-specs.ts'
+import type { Rewrapping, RootUse } from '../model/root-use.ts'
 
 export type KeyState =
   | 'Creating'
@@ -45,6 +47,8 @@ export interface KeyRecord {
   /** Written only by enableRotation, disableRotation and a rotation that was due. */
   readonly rotation: { readonly periodDays: number; readonly nextAt: number } | null
   readonly onDemandRotations: number
+  /** Of imported material. Null: it does not expire. */
+  readonly materialExpiresAt: number | null
   readonly currentMaterialId: string
 }
 
@@ -52,6 +56,8 @@ export interface KeyRecord {
 export interface KeySnapshot {
   readonly record: KeyRecord
   readonly current: SealedVersion
+  /** How many entries the index had not been told when this was read. */
+  readonly untold: number
 }
 
 export type RotationType = 'AUTOMATIC' | 'ON_DEMAND'
@@ -93,6 +99,8 @@ export interface KeyCall extends Call {
   readonly aliases: readonly string[] | null
   /** The grants that the request's tokens name. */
   readonly grantIds: readonly string[]
+  /** The record of this call, for the object to write with the change; null: the call is no change, or nobody's. */
+  readonly event: AuditEvent | null
 }
 
 /** The grants of one key that name one caller. */
@@ -169,8 +177,17 @@ export interface Key {
    * condition that the row is there.
    */
   acceptAlias(call: KeyCall, operation: 'CreateAlias' | 'UpdateAlias'): Reply<KeyRecord, WrongState>
-  /** Does whatever is due at `call.time`: rotates, deletes, or nothing. For this deployment's services alone. */
+  /** Does whatever is due at `call.time`: rotates, deletes, lets imported material expire, or nothing. For this deployment's services alone. */
   settle(call: Call): Reply<Settlement>
+  /** Which versions of the root key open this key's material, of all its versions. For services alone. */
+  rootVersions(call: Call): Reply<RootUse>
+  /** Seals some of what another version of the root key has sealed under the current one, in one transaction. For services alone. */
+  rewrap(call: Call): Reply<Rewrapping>
+  /**
+   * Tells the index of the key again, and of a page of the grants that somebody may retire. Answers the place behind
+   * which there are more of them, or null. For services alone.
+   */
+  republish(call: Call, after: string): Reply<string | null>
 }
 
 export interface NewPolicy {
@@ -193,11 +210,12 @@ export interface RotationPage {
   readonly isWithFirst: boolean
 }
 
-export type Settlement = 'rotated' | 'deleted' | 'nothing'
+export type Settlement = 'rotated' | 'deleted' | 'expired' | 'nothing'
 
 export type ReadOperation =
   | 'DeleteAlias'
   | 'DescribeKey'
+  | 'GetKeyLastUsage'
   | 'GetKeyPolicy'
   | 'GetKeyRotationStatus'
   | 'ListKeyPolicies'

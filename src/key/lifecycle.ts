@@ -96,11 +96,26 @@ export function stateRefusal<const Operation extends StatefulOperation>(
   return refuse(name as AnswerOf<Operation>[0], `${keyArn(region, account, keyId)} ${text}`)
 }
 
-/** What falls due on a key by itself, and when; null: nothing. A key that is not enabled is not rotated. */
-export function nextDue({ state, deletion, rotation }: KeyRecord): { work: 'delete' | 'rotate'; at: number } | null {
-  if (state === 'PendingDeletion' && deletion !== null) return { work: 'delete', at: deletion.at }
-  if (state === 'Enabled' && rotation !== null) return { work: 'rotate', at: rotation.nextAt }
-  return null
+export interface Due {
+  readonly work: 'delete' | 'expire' | 'rotate'
+  readonly at: number
+}
+
+/**
+ * What falls due on a key by itself, and when; null: nothing. A key that is not enabled is not rotated. Imported material
+ * expires whatever the state.
+ */
+export function nextDue({ state, deletion, rotation, materialExpiresAt }: KeyRecord): Due | null {
+  const dues: Due[] = []
+  if (state === 'PendingDeletion' && deletion !== null) dues.push({ work: 'delete', at: deletion.at })
+  if (materialExpiresAt !== null) dues.push({ work: 'expire', at: materialExpiresAt })
+  if (state === 'Enabled' && rotation !== null) dues.push({ work: 'rotate', at: rotation.nextAt })
+  return dues.length === 0 ? null : dues.reduce((first, due) => (due.at < first.at ? due : first))
+}
+
+/** The state of a key whose material has expired: it waits for an import, unless it waits for its end. */
+export function stateWithoutMaterial(state: KeyState): KeyState {
+  return state === 'PendingDeletion' || state === 'PendingReplicaDeletion' ? state : 'PendingImport'
 }
 
 /** The first date of the schedule after `time`: a sweep that comes late does not move the schedule. */

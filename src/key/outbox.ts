@@ -1,6 +1,7 @@
 import type { Grant } from '../access/request.ts'
 import { causeOf } from '../model/errors.ts'
-import type { OutboxEntry } from '../model/index-entry.ts'
+import type { IndexedEntry, OutboxEntry } from '../model/index-entry.ts'
+import type { KeyEvent } from '../model/key-event.ts'
 import type { KeyRecord } from './key.ts'
 import type { KeyIndex } from './key-index.ts'
 import { nextDue } from './lifecycle.ts'
@@ -10,21 +11,35 @@ const batchMax = 100
 const retryFirstMs = 1_000
 const retryMaxMs = 60_000
 
+interface OutboxParts {
+  readonly index: KeyIndex
+  /** Tells other Workers. Throws where the queue does not take it. */
+  sendEvents(events: readonly KeyEvent[]): Promise<void>
+}
+
 /**
- * What the index has still to be told. An entry is stored with the change it tells of and removed only after the
- * index has answered; the object's alarm comes back for whatever is left.
+ * What has still to be told. An entry is stored with the change it tells of and removed only after whom it is for has
+ * answered; the object's alarm comes back for whatever is left. The index is told first; what other Workers are told
+ * follows, and holds up nothing where their queue takes none.
  */
 export class Outbox {
   readonly #durable: DurableObjectStorage
   readonly #storage: KeyStorage
-  readonly #index: KeyIndex
-  #flushing: Promise<boolean> | undefined
-  #failures = 0
+  readonly #toIndex: Lane
+  readonly #toWorkers: Lane
 
-  constructor(durable: DurableObjectStorage, storage: KeyStorage, index: KeyIndex) {
+  constructor(durable: DurableObjectStorage, storage: KeyStorage, { index, sendEvents }: OutboxParts) {
     this.#durable = durable
     this.#storage = storage
-    this.#index = index
+    const lane = (isForWorkers: boolean, deliver: (entries: readonly OutboxEntry[]) => Promise<void>) =>
+      new Lane({
+        next: () => storage.outbox(isForWorkers, batchMax),
+        deliver,
+        done: (upTo) => storage.dequeue(isForWorkers, upTo),
+        ended: () => this.#laneEnded(),
+      })
+    this.#toIndex = lane(false, (entries) => index.publish(entries as readonly IndexedEntry[]))
+    this.#toWorkers = lane(true, (entries) => sendEvents(entries.map(({ body }) => body as KeyEvent)))
   }
 
   /** Belongs into the transaction of the change. */
@@ -33,43 +48,94 @@ export class Outbox {
     void this.#durable.setAlarm(Date.now() + retryFirstMs)
   }
 
-  /** True once nothing is left to tell; false where the index did not answer. Concurrent callers share one delivery. */
-  flush(): Promise<boolean> {
-    this.#flushing ??= this.#deliver()
-    return this.#flushing
+  /** True once the index has been told everything; false where it did not answer. Concurrent callers share one delivery. */
+  async flush(): Promise<boolean> {
+    const isTold = await this.#toIndex.run()
+    if (isTold) void this.#tellWorkers()
+    return isTold
+  }
+
+  /** As flush, and waits until other Workers have been told, too. */
+  async flushAll(): Promise<void> {
+    if (await this.#toIndex.run()) await this.#tellWorkers()
   }
 
   /** Waits for a flush, but not longer: the alarm has what is left. */
   async flushWithin(waitMs: number): Promise<void> {
-    await Promise.race([this.flush(), scheduler.wait(waitMs)])
+    // A timer that is left to run counts against how many an object may have.
+    const waiting = new AbortController()
+    const late = scheduler.wait(waitMs, { signal: waiting.signal }).catch(() => {})
+    await Promise.race([this.flush(), late])
+    waiting.abort()
+  }
+
+  #laneEnded(): void {
+    const waits = [this.#toIndex, this.#toWorkers].flatMap((lane) => lane.retryMs() ?? [])
+    if (waits.length > 0) void this.#durable.setAlarm(Date.now() + Math.min(...waits))
+    else if (this.#isEmpty()) void this.#durable.deleteAlarm()
+  }
+
+  #isEmpty(): boolean {
+    return this.#storage.outbox(false, 1).length === 0 && this.#storage.outbox(true, 1).length === 0
+  }
+
+  async #tellWorkers(): Promise<void> {
+    await this.#toWorkers.run()
+    // The tombstone and the last event are delivered: only now may the object forget that it ever was.
+    if (this.#storage.read() === null && this.#isEmpty()) await this.#durable.deleteAll()
+  }
+}
+
+interface LaneParts {
+  /** The oldest entries; none: everything is told. */
+  next(): readonly { readonly sequence: number; readonly entry: OutboxEntry }[]
+  deliver(entries: readonly OutboxEntry[]): Promise<void>
+  done(upTo: number): void
+  /** After everything was told, or a failure. */
+  ended(): void
+}
+
+/** The entries for one receiver, in order, one delivery at a time. */
+class Lane {
+  readonly #parts: LaneParts
+  #running: Promise<boolean> | undefined
+  #failures = 0
+
+  constructor(parts: LaneParts) {
+    this.#parts = parts
+  }
+
+  /** True once nothing is left to tell. */
+  run(): Promise<boolean> {
+    this.#running ??= this.#deliver()
+    return this.#running
+  }
+
+  /** Null: the last delivery did not fail. */
+  retryMs(): number | null {
+    return this.#failures === 0 ? null : Math.min(retryFirstMs * 2 ** (this.#failures - 1), retryMaxMs)
   }
 
   async #deliver(): Promise<boolean> {
+    const { next, deliver, done, ended } = this.#parts
+    // So that `#running` is set before this may end.
+    await null
     try {
-      for (let batch = this.#nextBatch(); batch.length > 0; batch = this.#nextBatch()) {
-        await this.#index.publish(batch.map(({ entry }) => entry))
-        this.#storage.dequeue(batch[batch.length - 1]?.sequence ?? 0)
+      for (let batch = next(); batch.length > 0; batch = next()) {
+        await deliver(batch.map(({ entry }) => entry))
+        done(batch[batch.length - 1]?.sequence ?? 0)
       }
+      this.#failures = 0
+      return true
     } catch (failure) {
-      console.warn(`The index does not take its entries: ${causeOf(failure)}`)
-      this.#flushing = undefined
-      void this.#durable.setAlarm(Date.now() + Math.min(retryFirstMs * 2 ** this.#failures++, retryMaxMs))
+      console.warn(`What a key has to tell is not taken: ${causeOf(failure)}`)
+      this.#failures++
       return false
+    } finally {
+      // In the block that found nothing left, so that an entry added next begins another delivery.
+      this.#running = undefined
+      ended()
     }
-    this.#failures = 0
-    // The tombstone is delivered: only now may the object forget that it ever was.
-    if (this.#storage.read() === null) await this.#durable.deleteAll()
-    return true
-  }
-
-  /** An empty batch ends the delivery in the same block, so that an entry added next begins another one. */
-  #nextBatch() {
-    const batch = this.#storage.outbox(batchMax)
-    if (batch.length === 0) {
-      this.#flushing = undefined
-      void this.#durable.deleteAlarm()
-    }
-    return batch
   }
 }
 

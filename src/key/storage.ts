@@ -1,4 +1,5 @@
 import { versionIdOf } from '../crypto/ciphertext.ts'
+import type { SealedMaterial } from '../crypto/seal.ts'
 import type { SealedVersion } from '../crypto/symmetric.ts'
 import type { OutboxEntry } from '../model/index-entry.ts'
 import type { KeySpec, KeyUsage } from '../model/key-specs.ts'
@@ -52,6 +53,7 @@ const steps: readonly string[] = [
    ) without rowid;
    create index grant_of_grantee on kms_grant (grantee_id, grant_id);
    create index grant_named on kms_grant (name) where name is not null;`,
+  'alter table kms_key add column material_expires_at integer;',
 ]
 
 type Row = Record<string, SqlStorageValue>
@@ -91,6 +93,7 @@ export class KeyStorage {
         nextAt,
       })),
       onDemandRotations: row.on_demand_rotations as number,
+      materialExpiresAt: row.material_expires_at as number | null,
       currentMaterialId: row.current_material_id as string,
     }
   }
@@ -122,7 +125,7 @@ export class KeyStorage {
     this.#sql.exec(
       `update kms_key set revision = ?, state = ?, spec = ?, usage = ?, origin = ?, manager = ?, description = ?,
          policy = ?, policy_principal_ids = ?, deletion_at = ?, deletion_window_days = ?, rotation_period_days = ?, rotation_next_at = ?,
-         on_demand_rotations = ?, current_material_id = ?`,
+         on_demand_rotations = ?, material_expires_at = ?, current_material_id = ?`,
       record.revision,
       record.state,
       record.spec,
@@ -137,6 +140,7 @@ export class KeyStorage {
       record.rotation?.periodDays ?? null,
       record.rotation?.nextAt ?? null,
       record.onDemandRotations,
+      record.materialExpiresAt,
       record.currentMaterialId,
     )
     this.#writeTags(record.tags)
@@ -149,12 +153,38 @@ export class KeyStorage {
   /** Null: this key never had such a version. */
   version(versionId: string): SealedVersion | null {
     const row = this.#rows('select * from material where version_id = ?', versionId)[0]
-    if (row === undefined) return null
-    return {
-      keyMaterialId: row.key_material_id as string,
-      rootVersion: row.root_version as number,
-      sealed: new Uint8Array(row.sealed as ArrayBuffer),
-    }
+    return row === undefined ? null : versionOf(row)
+  }
+
+  /** The versions of the root key that open this key's material. */
+  rootVersions(): number[] {
+    const rows = this.#rows('select distinct root_version from material order by root_version')
+    return rows.map((row) => row.root_version as number)
+  }
+
+  /** At most `limit` versions that another version of the root key opens. */
+  versionsNotUnder(rootVersion: number, limit: number): SealedVersion[] {
+    return this.#rows(
+      'select * from material where root_version <> ? order by sequence limit ?',
+      rootVersion,
+      limit,
+    ).map(versionOf)
+  }
+
+  countNotUnder(rootVersion: number): number {
+    return this.#rows('select count(*) as count from material where root_version <> ?', rootVersion)[0]?.count as number
+  }
+
+  /** False: the version is not stored as it was, because it was sealed anew or is gone. */
+  reseal(before: SealedVersion, after: SealedMaterial): boolean {
+    const changed = this.#sql.exec(
+      'update material set root_version = ?, sealed = ? where version_id = ? and sealed = ? returning 1',
+      after.rootVersion,
+      after.sealed,
+      versionIdOf(before.keyMaterialId),
+      before.sealed,
+    )
+    return changed.toArray().length > 0
   }
 
   /** In the order they were made. */
@@ -175,6 +205,11 @@ export class KeyStorage {
     }))
   }
 
+  /** Erases the material, every version of it. */
+  eraseMaterial(): void {
+    this.#sql.exec('delete from material')
+  }
+
   /** Erases the key and leaves what is still to be told about it. */
   erase(): void {
     this.#sql.exec('delete from kms_key; delete from material; delete from tag; delete from kms_grant')
@@ -184,17 +219,23 @@ export class KeyStorage {
     this.#sql.exec('insert into outbox (kind, body) values (?, ?)', kind, JSON.stringify(body))
   }
 
-  /** The oldest undelivered entries. */
-  outbox(limit: number): { sequence: number; entry: OutboxEntry }[] {
+  /** The oldest undelivered entries: for other Workers, or for the index. */
+  outbox(isForWorkers: boolean, limit: number): { sequence: number; entry: OutboxEntry }[] {
     if (!this.#hasTables()) return []
-    return this.#rows('select * from outbox order by sequence limit ?', limit).map(({ sequence, kind, body }) => ({
+    const query = `select * from outbox where (kind = 'keyEvent') = ? order by sequence limit ?`
+    return this.#rows(query, isForWorkers ? 1 : 0, limit).map(({ sequence, kind, body }) => ({
       sequence: sequence as number,
       entry: { kind, body: JSON.parse(body as string) } as OutboxEntry,
     }))
   }
 
-  dequeue(upTo: number): void {
-    this.#sql.exec('delete from outbox where sequence <= ?', upTo)
+  /** How many entries are undelivered. */
+  untold(): number {
+    return this.#rows('select count(*) as entries from outbox')[0]?.entries as number
+  }
+
+  dequeue(isForWorkers: boolean, upTo: number): void {
+    this.#sql.exec(`delete from outbox where (kind = 'keyEvent') = ? and sequence <= ?`, isForWorkers ? 1 : 0, upTo)
   }
 
   #addVersion({ keyMaterialId, rootVersion, sealed }: SealedVersion, rotation: { at: number; type: string } | null) {
@@ -235,6 +276,14 @@ export class KeyStorage {
 
   #rows(query: string, ...bindings: SqlStorageValue[]): Row[] {
     return this.#sql.exec<Row>(query, ...bindings).toArray()
+  }
+}
+
+function versionOf(row: Row): SealedVersion {
+  return {
+    keyMaterialId: row.key_material_id as string,
+    rootVersion: row.root_version as number,
+    sealed: new Uint8Array(row.sealed as ArrayBuffer),
   }
 }
 

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
-import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { convertV4MiniflareOptions, Miniflare, type Request, Response } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions } from 'wrangler'
 import { buildWorker } from './build.ts'
 import { migrate } from './migrate.ts'
@@ -9,17 +11,20 @@ import { StateFolder } from './state.ts'
 
 const project = join(import.meta.dirname, '../..')
 const sweepEveryMs = 60_000
+const sweepWaitMs = 2_000
 const workerName = 'edge-kms'
 const cron = '*/15 * * * *'
+/** Batches are not worth waiting for on one machine, and a stop waits for them. */
+const batchTimeoutSeconds = 0.1
 
 export interface LocalServer {
   readonly endpoint: string
   readonly accessKeyId: string
   readonly secretAccessKey: string
   readonly account: string
-  /** Runs what cron would run. */
+  /** Does what cron and the lifecycle queue would do, at once and to the end. */
   sweep(): Promise<void>
-  /** Everything acknowledged is on disk already; this ends workerd and lets the state go. */
+  /** Waits until what is only in memory is on disk, ends workerd and lets the state go. */
   stop(): Promise<void>
 }
 
@@ -41,6 +46,7 @@ export async function startServer(options: LocalOptions): Promise<LocalServer> {
     const [chosenPort, controlPort] = [await freePort(host, port), await freePort('127.0.0.1', 0)]
     const offset = state.clockOffset(options.clock, Date.now())
     const rootKeys = process.env.ROOT_KEYS ?? state.rootKeys()
+    const control = randomUUID()
     await buildWorker(join(project, 'src/local/worker.ts'), bundle)
     const listeners = new Map(signals.map((signal) => [signal, process.listeners(signal)]))
     const bindings = {
@@ -49,9 +55,11 @@ export async function startServer(options: LocalOptions): Promise<LocalServer> {
       LOCAL_AUTH: auth,
       LOCAL_LOOPBACK_ONLY: isOpenToAnybody,
       LOCAL_CLOCK_OFFSET_MS: offset,
+      LOCAL_CONTROL: control,
     }
+    const services = { LOCAL_STATE: (request: Request) => keepClock(state, request) }
     const mf = startWorkerd(state.storage, controlPort, [
-      { name: workerName, bundle, host, port: chosenPort, bindings },
+      { name: workerName, bundle, host, port: chosenPort, bindings, services },
     ])
     // Should this process be killed while workerd starts, the next one has to find it.
     const noting = setInterval(() => state.noteChildren(), 50)
@@ -62,7 +70,15 @@ export async function startServer(options: LocalOptions): Promise<LocalServer> {
         if (!before.includes(listener)) process.removeListener(signal, listener)
       }
     }
-    return await served(mf, state, { host, port: chosenPort, controlPort, account, accessKeyId, secretAccessKey })
+    return await served(mf, state, {
+      host,
+      port: chosenPort,
+      controlPort,
+      control,
+      account,
+      accessKeyId,
+      secretAccessKey,
+    })
   } catch (failure) {
     state.release()
     throw failure
@@ -73,27 +89,31 @@ interface Served {
   readonly host: string
   readonly port: number
   readonly controlPort: number
+  /** By which the Worker knows this process. */
+  readonly control: string
   readonly account: string
   readonly accessKeyId: string
   readonly secretAccessKey: string
 }
 
 async function served(mf: Miniflare, state: StateFolder, parts: Served): Promise<LocalServer> {
-  const { host, port, controlPort, account, accessKeyId, secretAccessKey } = parts
+  const { host, port, controlPort, control, account, accessKeyId, secretAccessKey } = parts
+  const endpoint = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   let sweeping: Promise<void> = Promise.resolve()
-  const sweep = () => {
-    sweeping = sweeping
-      .then(() => fireCron(controlPort))
-      .catch((failure) => console.warn(`The sweep failed: ${failure}`))
+  const next = (sweep: () => Promise<unknown>) => {
+    sweeping = sweeping.then(sweep).then(
+      () => {},
+      (failure) => console.warn(`The sweep failed: ${failure}`),
+    )
     return sweeping
   }
+  const sweep = () => next(() => order(endpoint, control, 'sweep'))
   try {
     state.noteChildren()
     await migrate((await mf.getD1Database('DB')) as never, join(project, 'migrations'))
-    const endpoint = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
     await probe(endpoint)
     await sweep()
-    const timer = setInterval(sweep, sweepEveryMs)
+    const timer = setInterval(() => next(() => fireCron(controlPort)), sweepEveryMs)
     return {
       endpoint,
       account,
@@ -102,7 +122,10 @@ async function served(mf: Miniflare, state: StateFolder, parts: Served): Promise
       sweep,
       async stop() {
         clearInterval(timer)
-        await sweeping
+        // A sweep that is cut short leaves the rest due.
+        await Promise.race([sweeping, sleep(sweepWaitMs, undefined, { ref: false })])
+        const left = await order(endpoint, control, 'drain')
+        if (left.pending + left.waiting > 0) console.warn(`Not everything could be kept: ${JSON.stringify(left)}`)
         await mf.dispose()
         state.release()
       },
@@ -121,14 +144,19 @@ export interface Serving {
   readonly host: string
   readonly port: number
   readonly bindings?: Readonly<Record<string, string | number | boolean>>
+  /** What this process answers, by the name of the binding. */
+  readonly services?: Readonly<Record<string, (request: Request) => Promise<Response>>>
+  /** A wrangler.toml of its own, in place of ours. */
+  readonly config?: string
 }
 
 /** A workerd over the state folder, serving each Worker on a socket of its own. wrangler.toml has the one list of bindings. */
 export function startWorkerd(storage: string, controlPort: number, workers: readonly Serving[]): Miniflare {
   // Wrangler would otherwise miss the secrets, which are given here.
   Object.assign(process.env, { WRANGLER_LOG: 'none', WRANGLER_SEND_METRICS: 'false' })
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(join(project, 'wrangler.toml'))
-  const { modulesRules: _, rootPath: __, ...shared } = workerOptions
+  const ours = optionsOf(join(project, 'wrangler.toml'))
+  // The bench serves others beside it, under the same flags.
+  const bare = { ...ours, durableObjects: {}, queueProducers: {}, queueConsumers: {} }
   const options = {
     host: '127.0.0.1',
     port: controlPort,
@@ -138,12 +166,11 @@ export function startWorkerd(storage: string, controlPort: number, workers: read
     enableDevRegistry: false,
     unsafeTriggerHandlers: true,
     resourcePersistencePath: storage,
-    workers: workers.map(({ name, bundle, host, port, bindings }) => ({
-      ...shared,
-      // Only ours has objects; the bench serves others beside it, under the same flags.
-      durableObjects: name === workerName ? shared.durableObjects : {},
+    workers: workers.map(({ name, bundle, host, port, bindings, services = {}, config }) => ({
+      ...(config !== undefined ? optionsOf(config) : name === workerName ? ours : bare),
+      serviceBindings: services,
       name,
-      bindings: { ...(shared.bindings as object), ...bindings },
+      bindings: { ...fromEnvironment(config === undefined ? ours.bindings : optionsOf(config).bindings), ...bindings },
       modules: true,
       scriptPath: bundle,
       modulesRoot: dirname(bundle),
@@ -151,6 +178,44 @@ export function startWorkerd(storage: string, controlPort: number, workers: read
     })),
   }
   return new Miniflare(convertV4MiniflareOptions(options as never))
+}
+
+/** Variables of wrangler.toml that the environment sets as well have that value here. */
+function fromEnvironment(variables: object): object {
+  return Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, process.env[name] ?? value]))
+}
+
+/** What a wrangler.toml says, for miniflare. */
+function optionsOf(config: string) {
+  const { workerOptions } = unstable_getMiniflareWorkerOptions(config)
+  const { modulesRules: _, rootPath: __, queueConsumers, ...options } = workerOptions
+  const consumers = Object.entries((queueConsumers ?? {}) as Record<string, object>)
+  return {
+    ...options,
+    bindings: options.bindings as object,
+    queueConsumers: Object.fromEntries(
+      consumers.map(([queue, consumer]) => [
+        queue,
+        { ...consumer, maxBatchTimeout: batchTimeoutSeconds, maxRetries: 100 },
+      ]),
+    ),
+  }
+}
+
+/** Only the local Worker listens to these, and only to this process. */
+async function order(endpoint: string, control: string, name: 'sweep' | 'drain') {
+  const response = await fetch(`${endpoint}/local/${name}`, { method: 'POST', headers: { 'x-local-control': control } })
+  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
+  return (await response.json()) as { pending: number; waiting: number }
+}
+
+async function keepClock(state: StateFolder, request: Request): Promise<Response> {
+  try {
+    state.keepClockOffset(Number(await request.text()))
+    return new Response(null, { status: 204 })
+  } catch (failure) {
+    return new Response((failure as Error).message, { status: 500 })
+  }
 }
 
 /** The control entry is unauthenticated, on loopback, on a port of the moment. */

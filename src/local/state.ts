@@ -76,6 +76,13 @@ export class StateFolder {
     return wanted
   }
 
+  /** Keeps a distance that the running server has moved to. */
+  keepClockOffset(clockOffsetMs: number): void {
+    const state = this.#stateFile()
+    if (!(clockOffsetMs >= state.clockOffsetMs)) throw new Error('The clock of a state only moves forward')
+    this.#write('state.json', { ...state, clockOffsetMs } satisfies StateFile)
+  }
+
   /** This state's root key, made on first use. */
   rootKeys(): string {
     const file = join(this.path, 'root-keys')

@@ -1,45 +1,104 @@
-import type { Deployment, Env } from '../deployment.ts'
+import { type Deployment, deploymentOf } from '../deployment.ts'
+import { serveAdmin } from '../http/admin.ts'
 import { wireOf, wires } from '../http/serve.ts'
 import type { Authenticate } from '../http/sigv4.ts'
 import { refuse } from '../model/errors.ts'
 import { rootPrincipal } from '../model/settings.ts'
 import { createWorker } from '../worker.ts'
+import { isSettling, localClock, moveClock, settleAll, settlePauses } from './in-worker/clock.ts'
+import type { LocalEnv } from './in-worker/env.ts'
+import { countedBatch, countQueues, pendingMessages } from './in-worker/queues.ts'
 
-export { KeyObject } from '../worker.ts'
+export { AuditTrail, KeyObject } from '../worker.ts'
 
-/** What only the local server sets. The deployed Worker is worker.ts, which knows none of these. */
-interface LocalEnv extends Env {
-  /** Milliseconds by which lifecycle time is ahead of wall time. */
-  readonly LOCAL_CLOCK_OFFSET_MS: number
-  readonly LOCAL_AUTH: 'on' | 'off'
-  /** Set where anybody could sign: default credentials, or none needed. */
-  readonly LOCAL_LOOPBACK_ONLY: boolean
-}
+const authenticateOf = ({ authenticate }: Deployment, env: LocalEnv) =>
+  env.LOCAL_AUTH === 'off' ? trustAnyone : authenticate
 
 const worker = createWorker({
-  clock(env) {
-    const wallTime = Date.now()
-    return { wallTime, time: wallTime + (env as LocalEnv).LOCAL_CLOCK_OFFSET_MS }
-  },
-  authenticate: ({ authenticate }: Deployment, env) =>
-    (env as LocalEnv).LOCAL_AUTH === 'off' ? trustAnyone : authenticate,
+  clock: (env) => localClock(env as LocalEnv),
+  authenticate: (deployment, env) => authenticateOf(deployment, env as LocalEnv),
   // Nothing rewrites it here, and what says otherwise is made up.
   acceptEncoding: () => null,
   sourceIp: () => '127.0.0.1',
   fetch: (url, init) => fetch(url, init),
+  settlePauses,
 })
 
+let isStopping = false
+/** Requests that are being answered: their records are still to come. */
+let answering = 0
+
 export default {
-  ...worker,
-  fetch(request, env, ctx) {
-    const stranger = (env as LocalEnv).LOCAL_LOOPBACK_ONLY ? strangerRefusal(request) : null
-    if (stranger !== null) {
-      const { headers } = request
-      return wireOf(headers.get('authorization'), headers).refuse(stranger, null, crypto.randomUUID())
+  async fetch(request, env, ctx) {
+    countQueues(env)
+    const { headers, url, method } = request
+    const local = /^[^/]*\/\/[^/]*\/local\/(\w+)$/.exec(url)?.[1]
+    if (local !== undefined && headers.get('x-local-control') === env.LOCAL_CONTROL) {
+      return Response.json(local === 'drain' ? await drain(env) : await settleAll(env))
     }
-    return worker.fetch?.(request, env, ctx) as Promise<Response>
+    const refusal = isStopping ? stopping() : env.LOCAL_LOOPBACK_ONLY ? strangerRefusal(request) : null
+    if (refusal !== null) {
+      return wireOf(headers.get('authorization'), headers).refuse(refusal, null, crypto.randomUUID())
+    }
+    answering++
+    try {
+      if (local === 'clock' && method === 'POST') return await serveClock(request, env, ctx)
+      return (await worker.fetch?.(request, env, ctx)) as Response
+    } finally {
+      answering--
+    }
   },
-} satisfies ExportedHandler<Env>
+  async queue(batch, env, ctx) {
+    countQueues(env)
+    await worker.queue?.(countedBatch(batch), env, ctx)
+  },
+  async scheduled(event, env, ctx) {
+    countQueues(env)
+    if (!isSettling()) await worker.scheduled?.(event, env, ctx)
+  },
+} satisfies ExportedHandler<LocalEnv>
+
+/** Signed as an operator's job is. */
+async function serveClock(request: Request, env: LocalEnv, ctx: ExecutionContext): Promise<Response> {
+  const deployment = await deploymentOf(env)
+  if (typeof deployment === 'string') return Response.json({ message: deployment }, { status: 500 })
+  const door = {
+    authenticate: authenticateOf(deployment, env),
+    acceptEncoding: () => null,
+    sourceIp: () => '127.0.0.1',
+    clock: () => localClock(env),
+    waitUntil: (promise: Promise<unknown>) => ctx.waitUntil(promise),
+  }
+  return serveAdmin(request, door, () => async (input) => {
+    const moving = moveClock(input, env)
+    // Others wait for it, whether or not the one who asked still does.
+    ctx.waitUntil(moving.catch(() => {}))
+    const answer = await moving
+    // What this isolate remembers of keys is as old as a time that is over.
+    deployment.keys.forgetAll()
+    return answer
+  })
+}
+
+const drainMs = 10_000
+
+/** Before a stop: takes no more requests, and answers once nothing is left in memory that is not on disk. */
+async function drain(env: LocalEnv): Promise<object> {
+  isStopping = true
+  const deployment = await deploymentOf(env)
+  const send = (message: string) => env.AUDIT_QUEUE.send(message, { contentType: 'text' })
+  for (const end = Date.now() + drainMs; Date.now() < end; await scheduler.wait(10)) {
+    if (answering > 0) continue
+    if (typeof deployment !== 'string') await deployment.trail.flush({ send })
+    if (pendingMessages() === 0) break
+  }
+  const waiting = typeof deployment === 'string' ? 0 : deployment.trail.waiting
+  return { pending: pendingMessages(), answering, waiting }
+}
+
+function stopping() {
+  return refuse('DependencyTimeoutException', 'The server is stopping.')
+}
 
 /** Web pages and rebound host names reach local ports, too: only what a KMS client sends to this machine passes. */
 function strangerRefusal(request: Request) {

@@ -44,19 +44,27 @@ export interface Outcome {
   readonly additionalEventData?: Readonly<Record<string, unknown>>
 }
 
+/** The draft's records, now that it is known what became of the call. */
+export function eventsOf(draft: AuditEvent, outcome: Outcome): readonly AuditEvent[] {
+  return inEveryTrail({ ...draft, ...outcome })
+}
+
 /**
  * The records of a call: one in the caller's account, and where it touched another account's key and was not denied, one
  * in that account too.
  */
-export function eventsOf(draft: AuditEvent, outcome: Outcome): readonly AuditEvent[] {
-  const event = { ...draft, ...outcome }
-  const others = new Set((outcome.resources ?? []).map(({ accountId }) => accountId))
-  others.delete(event.recipientAccountId)
-  if (others.size === 0 || event.errorCode === 'AccessDenied') return [event]
+export function inEveryTrail(event: AuditEvent): readonly AuditEvent[] {
+  const { resources = [], recipientAccountId } = event
+  const others = resources.filter(({ accountId }) => accountId !== recipientAccountId)
+  if (others.length === 0 || event.errorCode === 'AccessDenied') return [event]
   const shared = { ...event, sharedEventID: event.eventID }
   return [
     shared,
-    ...[...others].map((recipientAccountId) => ({ ...shared, eventID: crypto.randomUUID(), recipientAccountId })),
+    ...[...new Set(others.map(({ accountId }) => accountId))].map((account) => ({
+      ...shared,
+      eventID: crypto.randomUUID(),
+      recipientAccountId: account,
+    })),
   ]
 }
 
@@ -93,6 +101,20 @@ export function serviceEvent(parts: {
   }
 }
 
+let lastSecond = { second: Number.NaN, text: '' }
+
+/** Most records are of the second that the last one was of. */
 export function eventTimeOf(time: number): string {
-  return `${new Date(time).toISOString().slice(0, 19)}Z`
+  const second = Math.floor(time / 1000)
+  if (second !== lastSecond.second) {
+    lastSecond = { second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` }
+  }
+  return lastSecond.text
+}
+
+/** By which name a trail knows the caller: `root`, a user's name, a session's; null: a service. */
+export function userNameOf({ userIdentity: { type, userName, principalId } }: AuditEvent): string | null {
+  if (type === 'Root') return 'root'
+  if (type === 'AssumedRole') return String(principalId).split(':')[1] ?? null
+  return typeof userName === 'string' ? userName : null
 }

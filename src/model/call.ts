@@ -69,6 +69,9 @@ export interface Call {
   readonly viaService: string | null
 }
 
+/** The Region of a call by a job that goes through objects by their ids, whatever Region each is of. */
+export const anyRegion = ''
+
 /** A part of this deployment, acting by itself. */
 export function servicePrincipal(name: string, account = ''): Principal {
   return { kind: 'service', account, arn: name, id: name, tags: {}, documents: null, session: null }

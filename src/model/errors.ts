@@ -48,6 +48,12 @@ export const exceptions = {
   UnknownOperationException: client,
   UnrecognizedClientException: client,
   ValidationException: client,
+  // CloudTrail's own.
+  InvalidEventCategoryException: client,
+  InvalidLookupAttributesException: client,
+  InvalidMaxResultsException: client,
+  InvalidNextTokenException: client,
+  InvalidTimeRangeException: client,
   // IAM's and STS's own, by the codes of their wire.
   DeleteConflict: conflict,
   EntityAlreadyExists: conflict,

@@ -58,6 +58,12 @@ export class FreshCache<Value> {
     return this.#entries.get(name)?.value
   }
 
+  /** How long ago what is held was read; null: nothing is. */
+  age(name: string, wallTime: number): number | null {
+    const entry = this.#entries.get(name)
+    return entry === undefined ? null : wallTime - entry.readAt
+  }
+
   /** Takes a value that a change just returned, unless a newer one is held. */
   keep(name: string, value: Value, wallTime: number): void {
     const { freshMs, weightMax, isOlder } = this.#options

@@ -1,3 +1,6 @@
+import type { AuditEvent } from './audit-event.ts'
+import type { KeyEvent } from './key-event.ts'
+
 /** What the index knows of a key, at one revision of it. `deletedAt` makes it a tombstone, which is kept for ever. */
 export interface IndexEntry {
   readonly region: string
@@ -22,7 +25,10 @@ export interface RetirableGrantEntry {
   readonly body: string | null
 }
 
-/** What a key's object tells the index, in the order in which it happened. */
-export type OutboxEntry =
+/** What a key's object has to tell, in the order in which it happened: the index, and other Workers. */
+export type OutboxEntry = IndexedEntry | { readonly kind: 'keyEvent'; readonly body: KeyEvent }
+
+export type IndexedEntry =
   | { readonly kind: 'index'; readonly body: IndexEntry }
   | { readonly kind: 'retirableGrant'; readonly body: RetirableGrantEntry }
+  | { readonly kind: 'event'; readonly body: AuditEvent }

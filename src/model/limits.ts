@@ -35,3 +35,6 @@ export const limits = {
 } as const
 
 export const dayMs = 86_400_000
+
+/** How long what is only signed under the root key may be good for. Nothing re-wraps these: they expire. */
+export const tokenLifeMs = { grantToken: 30 * dayMs, session: dayMs / 2, listMarker: dayMs } as const

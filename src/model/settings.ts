@@ -2,10 +2,21 @@ import { rootArn } from './arn.ts'
 import type { Principal } from './call.ts'
 import { isRegion } from './regions.ts'
 
+/**
+ * `packed`: records of crypto calls and reads wait a quarter of a second to go to the audit queue together, after the
+ * answer. `strict`: a call is answered once the queue has its record. `off`: only changes are recorded.
+ */
+export type AuditMode = 'packed' | 'strict' | 'off'
+
+const auditModes: readonly string[] = ['packed', 'strict', 'off'] satisfies AuditMode[]
+
 export interface Settings {
   readonly keySnapshotSeconds: number
   /** 0 whenever keySnapshotSeconds is: who asks on every call wants no stale answer. */
   readonly staleSeconds: number
+  readonly audit: AuditMode
+  /** How many records of crypto calls and reads D1 keeps; changes are kept for 90 days. */
+  readonly auditRowsMax: number
   isRegionServed(region: string): boolean
 }
 
@@ -14,11 +25,17 @@ export function parseSettings(variables: {
   readonly KEY_SNAPSHOT_SECONDS?: string
   readonly STALE_SECONDS?: string
   readonly REGIONS?: string
+  readonly AUDIT?: string
+  readonly AUDIT_ROWS_MAX?: string
 }): Settings | string {
   const keySnapshotSeconds = seconds(variables.KEY_SNAPSHOT_SECONDS, 5)
   const staleSeconds = seconds(variables.STALE_SECONDS, 300)
   if (keySnapshotSeconds === null) return 'KEY_SNAPSHOT_SECONDS is not a number of seconds from 0 to 3600.'
   if (staleSeconds === null) return 'STALE_SECONDS is not a number of seconds from 0 to 3600.'
+  const audit = variables.AUDIT || 'packed'
+  if (!auditModes.includes(audit)) return `AUDIT is none of ${auditModes.join(', ')}.`
+  const auditRowsMax = variables.AUDIT_ROWS_MAX || '100000'
+  if (!/^\d{1,9}$/.test(auditRowsMax)) return 'AUDIT_ROWS_MAX is not a number of rows from 0 to 999999999.'
   const regions = entriesOf(variables.REGIONS)
   const unknown = regions.find((region) => !isRegion(region))
   if (unknown !== undefined) return `REGIONS has ${unknown}, which is no AWS Region.`
@@ -26,6 +43,8 @@ export function parseSettings(variables: {
   return {
     keySnapshotSeconds,
     staleSeconds: keySnapshotSeconds === 0 ? 0 : staleSeconds,
+    audit: audit as AuditMode,
+    auditRowsMax: Number(auditRowsMax),
     isRegionServed: (region) => (served.size === 0 ? isRegion(region) : served.has(region)),
   }
 }

@@ -117,6 +117,17 @@ export function integer(name: string, { min, max }: { min: number; max: number }
   }
 }
 
+/** Seconds since 1970 on the wire, with a fraction or without. */
+export function timestamp(name: string): Type<Date> {
+  return {
+    name,
+    decode(raw, _at, faults) {
+      if (typeof raw !== 'number' || Math.abs(raw) > 8.64e12) return mistyped(raw, 'Timestamp', faults)
+      return new Date(raw * 1000)
+    },
+  }
+}
+
 export function boolean(name: string): Type<boolean> {
   return {
     name,

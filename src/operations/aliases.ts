@@ -13,6 +13,7 @@ import { page } from './page.ts'
 import { AliasNameType, KeyIdType, limitType, MarkerType } from './types.ts'
 
 export const CreateAlias = operation({
+  changes: 'index',
   input: shape({ AliasName: required(AliasNameType), TargetKeyId: required(KeyIdType) }),
   needs: {
     alias: need('kms:CreateAlias', aliasNamed('AliasName')),
@@ -41,6 +42,7 @@ export const CreateAlias = operation({
 })
 
 export const UpdateAlias = operation({
+  changes: 'index',
   input: shape({ AliasName: required(AliasNameType), TargetKeyId: required(KeyIdType) }),
   needs: {
     alias: need('kms:UpdateAlias', aliasNamed('AliasName')),
@@ -62,6 +64,7 @@ export const UpdateAlias = operation({
 })
 
 export const DeleteAlias = operation({
+  changes: 'index',
   input: shape({ AliasName: required(AliasNameType) }),
   needs: {
     alias: need('kms:DeleteAlias', aliasNamed('AliasName')),
@@ -105,7 +108,7 @@ export const ListAliases = operation({
 
 /** An alias of the caller's account, there or not. The permission on it is by policies of the caller alone. */
 function aliasNamed<const Name extends string>(member: Name): Finder<{ readonly [M in Name]: string }, AliasName> {
-  return async (input, call, { callers }, action) => {
+  return async (input, call, { callers, record }, action) => {
     const aliasName = input[member]
     const refusal = aliasNameRefusal(aliasName)
     if (refusal !== null) return refusal
@@ -115,6 +118,7 @@ function aliasNamed<const Name extends string>(member: Name): Finder<{ readonly 
     const arn = aliasArn(call.region, account, aliasName)
     const request = requestOn({ ...call, principal }, { keyNamed: null, parameters: input }, action, arn, account)
     const denial = denialOf(request, authorizeByIdentity(request))
+    record.about({ accountId: account, type: 'AWS::KMS::Alias', ARN: arn })
     return denial ?? { account, region: call.region, aliasName }
   }
 }

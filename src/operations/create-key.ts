@@ -40,6 +40,7 @@ const members = {
 } as const
 
 export const CreateKey = operation({
+  changes: 'key',
   input: shape(members),
   needs: { caller: need('kms:CreateKey', wholeAccountNow()) },
   errors: [
@@ -50,7 +51,7 @@ export const CreateKey = operation({
     'TagException',
     'UnsupportedOperationException',
   ],
-  async handle(input, call, { caller }, { namespace, keys, database }) {
+  async handle(input, call, { caller }, { namespace, keys, database, record }) {
     const { account } = call.principal
     const kind = kindOf(input)
     if (isRefusal(kind)) return kind
@@ -70,9 +71,18 @@ export const CreateKey = operation({
       description: input.Description ?? '',
       rotationPeriodDays: null,
       createdBy: call.requestId,
-      isLockoutChecked: input.BypassPolicyLockoutSafetyCheck !== true,
+      // The default policy leaves the key to the account, which is never locked out.
+      isLockoutChecked: input.Policy !== undefined && input.BypassPolicyLockoutSafetyCheck !== true,
     }
-    const creation = { ...caller, keyAccount: account, keyNamed: null, parameters: input, aliases: null, grantIds: [] }
+    const creation = {
+      ...caller,
+      keyAccount: account,
+      keyNamed: null,
+      parameters: input,
+      aliases: null,
+      grantIds: [],
+      event: record.draft(),
+    }
     const created = await askTwice(() => keyObject(namespace, call.region, keyId).create(creation, key))
     if (isRefusal(created)) return created as Refusal<never>
     await keys.keep(created, call.wallTime)

@@ -82,6 +82,7 @@ async function grantsAllowing(
     parameters: withoutBlobs(parameters),
     aliases: key?.aliases ?? null,
     grantIds: [],
+    event: null,
   }
   return keyObject(namespace, record.region, record.keyId).grantsAllowing(byItself(call), asker, action)
 }

@@ -45,6 +45,7 @@ const creation = {
 } as const
 
 export const CreateGrant = operation({
+  changes: 'key',
   input: shape(creation),
   needs: { key: need('kms:CreateGrant', keyObjectNamed('KeyId')) },
   errors: [
@@ -143,6 +144,7 @@ export const ListRetirableGrants = operation({
 })
 
 export const RetireGrant = operation({
+  changes: 'key',
   input: shape({
     GrantToken: optional(GrantTokenType),
     KeyId: optional(KeyIdType),
@@ -163,6 +165,7 @@ export const RetireGrant = operation({
 })
 
 export const RevokeGrant = operation({
+  changes: 'key',
   input: shape({ KeyId: required(KeyIdType), GrantId: required(GrantIdType), DryRun: optional(NullableBooleanType) }),
   needs: { key: need('kms:RevokeGrant', keyObjectNamed('KeyId')) },
   errors: [

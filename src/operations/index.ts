@@ -5,6 +5,7 @@ import { DescribeKey } from './describe-key.ts'
 import { Encrypt } from './encrypt.ts'
 import { GenerateDataKey, GenerateDataKeyWithoutPlaintext } from './generate-data-key.ts'
 import { GenerateRandom } from './generate-random.ts'
+import { GetKeyLastUsage } from './get-key-last-usage.ts'
 import { CreateGrant, ListGrants, ListRetirableGrants, RetireGrant, RevokeGrant } from './grants.ts'
 import { CancelKeyDeletion, ScheduleKeyDeletion } from './key-deletion.ts'
 import { GetKeyPolicy, ListKeyPolicies, PutKeyPolicy } from './key-policy.ts'
@@ -49,7 +50,7 @@ const rows = {
   GenerateDataKeyWithoutPlaintext,
   GenerateMac: null,
   GenerateRandom,
-  GetKeyLastUsage: null,
+  GetKeyLastUsage,
   GetKeyPolicy,
   GetKeyRotationStatus,
   GetParametersForImport: null,

@@ -9,6 +9,7 @@ import { KeyIdType, PendingWindowInDaysType } from './types.ts'
 const errors = ['InvalidArnException', 'KMSInvalidStateException', 'NotFoundException'] as const
 
 export const ScheduleKeyDeletion = operation({
+  changes: 'key',
   input: shape({ KeyId: required(KeyIdType), PendingWindowInDays: optional(PendingWindowInDaysType) }),
   needs: { key: need('kms:ScheduleKeyDeletion', keyObjectNamed('KeyId')) },
   errors,
@@ -23,6 +24,7 @@ export const ScheduleKeyDeletion = operation({
 })
 
 export const CancelKeyDeletion = operation({
+  changes: 'key',
   input: shape({ KeyId: required(KeyIdType) }),
   needs: { key: need('kms:CancelKeyDeletion', keyObjectNamed('KeyId')) },
   errors,

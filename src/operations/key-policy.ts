@@ -23,6 +23,7 @@ export const GetKeyPolicy = operation({
 })
 
 export const PutKeyPolicy = operation({
+  changes: 'key',
   input: shape({
     KeyId: required(KeyIdType),
     PolicyName: optional(PolicyNameType),

@@ -17,6 +17,7 @@ const errors = [
 ] as const
 
 export const EnableKeyRotation = operation({
+  changes: 'key',
   input: shape({ KeyId: required(KeyIdType), RotationPeriodInDays: optional(RotationPeriodInDaysType) }),
   needs: { key: need('kms:EnableKeyRotation', keyObjectNamed('KeyId')) },
   errors,
@@ -31,6 +32,7 @@ export const EnableKeyRotation = operation({
 })
 
 export const DisableKeyRotation = operation({
+  changes: 'key',
   input: shape({ KeyId: required(KeyIdType) }),
   needs: { key: need('kms:DisableKeyRotation', keyObjectNamed('KeyId')) },
   errors,
@@ -61,6 +63,7 @@ export const GetKeyRotationStatus = operation({
 })
 
 export const RotateKeyOnDemand = operation({
+  changes: 'key',
   input: shape({ KeyId: required(KeyIdType) }),
   needs: { key: need('kms:RotateKeyOnDemand', keyObjectNamed('KeyId')) },
   errors: [...errors, 'ConflictException', 'LimitExceededException'],

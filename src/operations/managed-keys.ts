@@ -94,6 +94,7 @@ async function makeOnce(
     parameters: {},
     aliases: null,
     grantIds: [],
+    event: null,
   }
   return askTwice(() =>
     keyObject(namespace, call.region, key.keyId).create(creation, {

@@ -1,4 +1,5 @@
 import { authorizeByIdentity, authorizeKey } from '../access/decide.ts'
+import type { AccessRequest, Verdict } from '../access/request.ts'
 import { parseHeader } from '../crypto/ciphertext.ts'
 import { keyObject, type OpenKey } from '../key/directory.ts'
 import type { Key, KeyCall } from '../key/key.ts'
@@ -12,14 +13,14 @@ import {
   requestOn,
   withoutBlobs,
 } from '../key/key-access.ts'
-import { parseKeyName } from '../model/arn.ts'
+import { keyArn, parseKeyName } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { after, type NowOrLater } from '../model/now-or-later.ts'
 import { aliasesAsked } from './alias-directory.ts'
 import { grantedVerdict, grantIdsIn } from './grant-tokens.ts'
 import { isMadeOnFirstUse, managedKey } from './managed-keys.ts'
-import type { Finder, Services } from './operation.ts'
+import type { Finder, Serving } from './operation.ts'
 
 /** What a name stands for. It says nothing about whether the key is there. */
 interface Meant {
@@ -66,7 +67,7 @@ export async function keyHandle(
   keyNamed: string | null,
   input: Input,
   call: Call,
-  services: Services,
+  services: Serving,
 ): Promise<KeyHandle | Refusal> {
   const principal = await services.callers.fresh(call)
   if (isRefusal(principal)) return principal
@@ -75,10 +76,13 @@ export async function keyHandle(
   if (isRefusal(grantIds)) return grantIds
   const aliases = await aliasesAsked(principal, { account: keyAccount, region: call.region, keyId }, services.database)
   const parameters = withoutBlobs(input)
+  services.counters.objectCalls++
+  const ARN = keyArn(call.region, keyAccount, keyId)
+  services.record.about({ accountId: keyAccount, type: 'AWS::KMS::Key', ARN })
   return {
     keyId,
     object: keyObject(services.namespace, call.region, keyId),
-    call: { ...call, principal, keyAccount, keyNamed, parameters, aliases, grantIds },
+    call: { ...call, principal, keyAccount, keyNamed, parameters, aliases, grantIds, event: services.record.draft() },
   }
 }
 
@@ -120,7 +124,8 @@ export function keyOfCiphertext<const Blob extends string, const Name extends st
     const algorithm = input[members.algorithm] as string | undefined
     const meant = name === undefined ? undefined : await keyMeant(name, 'orAlias', call, services, action)
     if (blob === undefined && name === undefined) {
-      return refuse('ValidationException', `${members.blob} is required.`)
+      const missing = isCiphertextIgnored(input) ? members.key : members.blob
+      return refuse('ValidationException', `${missing} is required.`)
     }
     const isSymmetric = algorithm === undefined || algorithm === 'SYMMETRIC_DEFAULT'
     if (!isSymmetric && name === undefined) {
@@ -191,7 +196,7 @@ function openKey(
   keyNamed: string | null,
   input: Input,
   call: Call,
-  services: Services,
+  services: Serving,
   action: string,
 ): NowOrLater<OpenKey | Refusal> {
   return after(findKey(meant, call, services, action), (key) => {
@@ -199,19 +204,25 @@ function openKey(
     return after(asked(keyNamed, input, key, call, services), (asked) => {
       const request = keyRequest(call, asked, action, key.record)
       const verdict = authorizeKey(request, { policy: policyOf(key.record), grants: [] })
-      if (input.GrantTokens === undefined && !verdict.mayBeGranted) return denialOf(request, verdict) ?? key
+      if (input.GrantTokens === undefined && !verdict.mayBeGranted) return decided(request, verdict, key, services)
       return after(grantedVerdict(verdict, request, key, input, call, services), (granted) =>
-        isRefusal(granted) ? granted : (denialOf(request, granted) ?? key),
+        isRefusal(granted) ? granted : decided(request, granted, key, services),
       )
     })
   })
+}
+
+function decided(request: AccessRequest, verdict: Verdict, key: OpenKey, { record }: Serving): OpenKey | Refusal {
+  const { account, currentMaterialId } = key.record
+  record.touched(account, request.resource, verdict.reason, currentMaterialId)
+  return denialOf(request, verdict) ?? key
 }
 
 /** A key that is where its name says; not whether the caller may do anything with it. */
 function findKey(
   { account, keyId }: Meant,
   call: Call,
-  services: Services,
+  services: Serving,
   action: string,
 ): NowOrLater<OpenKey | Refusal> {
   const absent = () =>
@@ -228,7 +239,7 @@ function asked(
   input: Input,
   { record }: OpenKey,
   call: Call,
-  services: Services,
+  services: Serving,
 ): NowOrLater<Asked> {
   const { aliases, database, waitUntil } = services
   const finding = aliases.asked(database, call.principal, record, call.wallTime, waitUntil)
@@ -243,7 +254,7 @@ function asked(
 }
 
 /** For ReEncrypt: are source and destination one key? Undefined for everything else. */
-function isReEncryptedInPlace(input: Input, call: Call, services: Services): NowOrLater<boolean | undefined> {
+function isReEncryptedInPlace(input: Input, call: Call, services: Serving): NowOrLater<boolean | undefined> {
   const { DestinationKeyId, CiphertextBlob, SourceKeyId } = input
   if (typeof DestinationKeyId !== 'string') return undefined
   const header = CiphertextBlob instanceof Uint8Array ? parseHeader(CiphertextBlob) : null
@@ -259,7 +270,7 @@ function keyMeant(
   text: string,
   names: NamesTaken,
   call: Call,
-  services: Services,
+  services: Serving,
   action: string,
 ): NowOrLater<Meant | Refusal> {
   const name = parseKeyName(text)

@@ -1,3 +1,5 @@
+import type { CallRecord, Home } from '../audit/call-record.ts'
+import type { Recorder } from '../audit/recorded.ts'
 import type { Database } from '../catalog/database.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
 import type { KeyDirectory, KeyNamespace } from '../key/directory.ts'
@@ -14,21 +16,25 @@ export interface Callers {
 }
 
 /** What operations work with: the parts of this deployment, and one request's hold on the platform. */
-export interface Services {
+export interface Services extends Recorder {
   readonly roots: RootKeys
   readonly keys: KeyDirectory
   readonly aliases: AliasDirectory
   readonly callers: Callers
   readonly database: Database
   readonly namespace: KeyNamespace
-  waitUntil(promise: Promise<unknown>): void
+}
+
+/** The services for one call. */
+export interface Serving extends Services {
+  readonly record: CallRecord
 }
 
 /** Finds what a need is about, from the input. It authorises what it finds, or hands out what authorises itself. */
 export type Finder<Input, Found> = (
   input: Input,
   call: Call,
-  services: Services,
+  services: Serving,
   action: string,
 ) => NowOrLater<Found | Refusal>
 
@@ -53,11 +59,13 @@ export interface Operation {
   readonly input: Shape<unknown>
   readonly needs: Needs<unknown, Record<string, unknown>>
   readonly errors: readonly ExceptionName[]
+  /** What it changes, and so where its record is written; null: nothing. */
+  readonly changes: 'key' | 'index' | null
   handle(
     input: unknown,
     call: Call,
     found: Readonly<Record<string, unknown>>,
-    services: Services,
+    services: Serving,
   ): Promise<Output | Refusal>
 }
 
@@ -69,12 +77,19 @@ export function operation<Input, Found, const Listed extends readonly ExceptionN
   readonly input: Shape<Input>
   readonly needs: Needs<Input, Found>
   readonly errors: Listed
+  /** `key`: by a change of the key's object, which records it. `index`: in D1 alone. */
+  readonly changes?: 'key' | 'index'
   handle(
     input: Input,
     call: Call,
     found: Found,
-    services: Services,
+    services: Serving,
   ): Promise<Answer | Refusal<NoInfer<Listed>[number] | CommonException>>
 }): Operation {
-  return row as unknown as Operation
+  return { changes: null, ...row } as unknown as Operation
+}
+
+/** Who writes the record of a call that succeeds. */
+export function homeOf({ changes }: Pick<Operation, 'changes'>): Home {
+  return changes === 'key' ? 'object' : (changes ?? 'queue')
 }

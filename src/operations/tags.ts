@@ -10,6 +10,7 @@ import { page } from './page.ts'
 import { KeyIdType, limitType, MarkerType, TagKeyList, TagList } from './types.ts'
 
 export const TagResource = operation({
+  changes: 'key',
   input: shape({ KeyId: required(KeyIdType), Tags: required(TagList) }),
   needs: { key: need('kms:TagResource', keyObjectNamed('KeyId')) },
   errors: [
@@ -28,6 +29,7 @@ export const TagResource = operation({
 })
 
 export const UntagResource = operation({
+  changes: 'key',
   input: shape({ KeyId: required(KeyIdType), TagKeys: required(TagKeyList) }),
   needs: { key: need('kms:UntagResource', keyObjectNamed('KeyId')) },
   errors: ['InvalidArnException', 'KMSInvalidStateException', 'NotFoundException', 'TagException'],

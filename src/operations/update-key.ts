@@ -7,6 +7,7 @@ import { DescriptionType, KeyIdType } from './types.ts'
 const errors = ['InvalidArnException', 'KMSInvalidStateException', 'NotFoundException'] as const
 
 export const UpdateKeyDescription = operation({
+  changes: 'key',
   input: shape({ KeyId: required(KeyIdType), Description: required(DescriptionType) }),
   needs: { key: need('kms:UpdateKeyDescription', keyObjectNamed('KeyId')) },
   errors,
@@ -16,6 +17,7 @@ export const UpdateKeyDescription = operation({
 })
 
 export const EnableKey = operation({
+  changes: 'key',
   input: shape({ KeyId: required(KeyIdType) }),
   needs: { key: need('kms:EnableKey', keyObjectNamed('KeyId')) },
   errors: [...errors, 'LimitExceededException'],
@@ -25,6 +27,7 @@ export const EnableKey = operation({
 })
 
 export const DisableKey = operation({
+  changes: 'key',
   input: shape({ KeyId: required(KeyIdType) }),
   needs: { key: need('kms:DisableKey', keyObjectNamed('KeyId')) },
   errors,

@@ -4,11 +4,13 @@ import {
   DeleteAliasCommand,
   EncryptCommand,
   ListAliasesCommand,
+  PutKeyPolicyCommand,
   ScheduleKeyDeletionCommand,
   UpdateAliasCommand,
 } from '@aws-sdk/client-kms'
 import { describe, expect, it } from 'vitest'
-import { itRefuses, newAlias, openKms, refusalOf } from '../support/conformance.ts'
+import { itRefuses, newAlias, openKms, refusalOf, rootPolicy } from '../support/conformance.ts'
+import { allow, newUser, policyOf, putUserPolicy } from '../support/principals.ts'
 
 /** CreateAlias, UpdateAlias, DeleteAlias, ListAliases. */
 
@@ -35,6 +37,7 @@ async function resolved(KeyId: string) {
 }
 
 const [first, second] = [await newKeyId(), await newKeyId()]
+const third = await create(first)
 const absent = '00000000-0000-4000-8000-000000000000'
 
 describe('CreateAlias', () => {
@@ -148,7 +151,7 @@ describe('UpdateAlias', () => {
     [
       'a key that is not there',
       'UpdateAlias',
-      { AliasName: nothing, TargetKeyId: absent },
+      { AliasName: third, TargetKeyId: absent },
       `NotFoundException: Key '${arnOf(`key/${absent}`)}' does not exist`,
     ],
     [
@@ -158,6 +161,44 @@ describe('UpdateAlias', () => {
       /^NotAuthorizedException: /,
     ],
   ])
+})
+
+it('takes permission on the alias by an identity policy, and on each key', async () => {
+  const [from, to] = [await newKeyId(), await newKeyId()]
+  const alias = newAlias()
+  const actions = ['kms:CreateAlias', 'kms:UpdateAlias', 'kms:DeleteAlias']
+  const user = await newUser(kms)
+  const by = kms.client({ by: user })
+  const denied = (action: string, resource: string) =>
+    `AccessDeniedException: User: ${user.arn} is not authorized to perform: kms:${action} on resource: ${arnOf(resource)} because no identity-based policy allows the kms:${action} action`
+  const may = (...resources: string[]) =>
+    putUserPolicy(kms, user.name, [allow(actions, { Resource: resources.map(arnOf) })])
+  const make = () => by.send(new CreateAliasCommand({ AliasName: alias, TargetKeyId: from }))
+  const move = () => by.send(new UpdateAliasCommand({ AliasName: alias, TargetKeyId: to }))
+  const remove = () => by.send(new DeleteAliasCommand({ AliasName: alias }))
+
+  // A key policy says nothing of aliases.
+  const named = { Effect: 'Allow', Principal: { AWS: user.arn }, Action: 'kms:*', Resource: '*' }
+  const { Statement } = JSON.parse(rootPolicy(kms.caller.account)) as { Statement: object[] }
+  const Policy = policyOf(...Statement, named)
+  await client.send(new PutKeyPolicyCommand({ KeyId: from, Policy }))
+  expect(await refusalOf(make())).toBe(denied('CreateAlias', alias))
+  await client.send(new PutKeyPolicyCommand({ KeyId: from, Policy: rootPolicy(kms.caller.account) }))
+
+  await may(alias)
+  expect(await refusalOf(make())).toBe(denied('CreateAlias', `key/${from}`))
+  await may(alias, `key/${from}`)
+  await make()
+  expect(await refusalOf(move())).toBe(denied('UpdateAlias', `key/${to}`))
+  await may(alias, `key/${to}`)
+  expect(await refusalOf(move())).toBe(denied('UpdateAlias', `key/${from}`))
+  expect(await refusalOf(remove())).toBe(denied('DeleteAlias', `key/${from}`))
+  await may(alias, `key/${from}`, `key/${to}`)
+  await move()
+  await may(`key/${to}`)
+  expect(await refusalOf(remove())).toBe(denied('DeleteAlias', alias))
+  await may(alias, `key/${to}`)
+  await remove()
 })
 
 describe('DeleteAlias', () => {

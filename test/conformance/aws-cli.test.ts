@@ -1,33 +1,18 @@
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
+import { awsCli, awsCliSkipped, awsCliVersion } from '../support/aws-cli.ts'
 import { newAlias, openKms } from '../support/conformance.ts'
 import { temporaryState } from '../support/server.ts'
 
 /** The walk of the README with the `aws` command. It is skipped, and says so, where there is no `aws`. */
 
-const run = promisify(execFile)
-const version = await run('aws', ['--version']).catch(() => null)
-
-it.skipIf(version === null)(`aws-cli${version === null ? ': skipped, as there is no `aws` here' : ''}`, async () => {
+it.skipIf(awsCliVersion === null)(`aws-cli${awsCliSkipped}`, async () => {
   const kms = await openKms()
   const folder = temporaryState()
-  const { accessKeyId, secretAccessKey } = kms.caller
-  const credentials = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_PAGER: '' }
-  const endpoint = ['--endpoint-url', kms.endpoint, '--region', kms.region, '--output', 'json']
-  const aws = async (...args: readonly string[]): Promise<Record<string, unknown>> => {
-    const env = {
-      ...process.env,
-      ...credentials,
-      AWS_CONFIG_FILE: '/dev/null',
-      AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-    }
-    const { stdout } = await run('aws', ['kms', ...args, ...endpoint], { env, cwd: folder })
-    return stdout === '' ? {} : (JSON.parse(stdout) as Record<string, unknown>)
-  }
+  const run = awsCli(kms, folder)
+  const aws = (...args: readonly string[]) => run(['kms', ...args])
 
   const { KeyMetadata } = (await aws('create-key', '--description', 'Schlüssel', '--tags', 'TagKey=a,TagValue=b')) as {
     KeyMetadata: { KeyId: string; Arn: string; Description: string }

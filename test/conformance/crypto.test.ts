@@ -272,7 +272,7 @@ describe('an algorithm of other keys', () => {
       'RSA of no named key',
       'Decrypt',
       { CiphertextBlob: key.blob, EncryptionAlgorithm },
-      'ValidationException: KeyId is required.',
+      'ValidationException: KeyId is required with EncryptionAlgorithm RSAES_OAEP_SHA_256.',
     ],
     [
       'RSA at the source',
@@ -399,7 +399,7 @@ describe('DryRunModifiers: IGNORE_CIPHERTEXT', () => {
   ])
 })
 
-it('refuse a grant token: nobody was given one', async () => {
+it('refuse a grant token that is none', async () => {
   const blob = Buffer.from(await encrypted(hello)).toString('base64')
   const GrantTokens = ['a-token']
   const calls: [string, Record<string, unknown>][] = [

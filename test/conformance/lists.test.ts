@@ -5,6 +5,8 @@ import type { Draft } from '../support/sign.ts'
 /** Pages and markers of every list of KMS. */
 
 const kms = await openKms()
+const root = `arn:aws:iam::${kms.caller.account}:root`
+const retirable = { GranteePrincipal: root, RetiringPrincipal: root }
 const [key, other] = [await newKey(kms), await newKey(kms)]
 for (const { id } of [key, other]) {
   await kms.ask('TagResource', { KeyId: id, Tags: [...'bcdefg'].map((TagKey) => ({ TagKey, TagValue: 'x' })) })
@@ -12,6 +14,7 @@ for (const { id } of [key, other]) {
     await kms.ask('CreateAlias', { AliasName: newAlias(), TargetKeyId: id })
     await kms.ask('RotateKeyOnDemand', { KeyId: id })
     await kms.ask('CreateKey', {})
+    await kms.ask('CreateGrant', { ...retirable, KeyId: id, Operations: ['Decrypt'] })
   }
 }
 
@@ -46,6 +49,23 @@ const lists: readonly List[] = [
     items: 'Rotations',
     by: 'KeyMaterialId',
     max: 1000,
+  },
+  { name: 'ListGrants', operation: 'ListGrants', input: onKey, items: 'Grants', by: 'GrantId', max: 100 },
+  {
+    name: 'ListGrants of a grantee',
+    operation: 'ListGrants',
+    input: { ...onKey, GranteePrincipal: root },
+    items: 'Grants',
+    by: 'GrantId',
+    max: 100,
+  },
+  {
+    name: 'ListRetirableGrants',
+    operation: 'ListRetirableGrants',
+    input: { RetiringPrincipal: root },
+    items: 'Grants',
+    by: 'GrantId',
+    max: 100,
   },
   { name: 'ListResourceTags', operation: 'ListResourceTags', input: onKey, items: 'Tags', by: 'TagKey', max: 50 },
 ]
@@ -110,7 +130,10 @@ describe.each(lists)('$name', (list) => {
       expect(await refusal(marker, {}, { ...list.input, KeyId: other.id })).toMatch(/^InvalidMarkerException: ./)
     } else {
       expect(await refusal(marker, { region: 'eu-west-2' })).toMatch(/^InvalidMarkerException: ./)
-      if (kms.stranger !== null) expect(await refusal(marker, kms.stranger)).toMatch(/^InvalidMarkerException: ./)
+      if (kms.stranger === null) return
+      // A list of the other account's, where it names one.
+      const input = JSON.parse(JSON.stringify(list.input).replace(kms.caller.account, kms.stranger.account)) as object
+      expect(await refusal(marker, kms.stranger, input)).toMatch(/^InvalidMarkerException: ./)
     }
   })
 })

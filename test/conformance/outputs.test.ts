@@ -17,7 +17,9 @@ describe.each(operations)('%s', (operation, { input, output, names }) => {
   it('answers its members, and no others', async () => {
     const answer = await kms.ask(operation, input(await keyFor(operation)))
     expectOutput(operation, answer)
-    expect(Object.keys(answer.json).sort()).toEqual(
+    // Whether a list goes on depends on what others have made.
+    const { NextMarker: _, ...members } = answer.json
+    expect(Object.keys(members).sort()).toEqual(
       output
         .split(' ')
         .filter((name) => name !== '')

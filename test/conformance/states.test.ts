@@ -22,6 +22,7 @@ const notDeleting = { disabled: null, deleting: isDeleting }
 const rows: readonly Row[] = [
   { operation: 'CancelKeyDeletion', enabled: isNotDeleting, disabled: isNotDeleting, deleting: null },
   { operation: 'CreateAlias', ...notDeleting },
+  { operation: 'CreateGrant', ...use },
   { operation: 'Decrypt', ...use },
   { operation: 'DescribeKey', ...anyState },
   { operation: 'DisableKey', ...notDeleting },
@@ -34,11 +35,15 @@ const rows: readonly Row[] = [
   { operation: 'GetKeyPolicy', ...anyState },
   { operation: 'GetKeyRotationStatus', ...anyState },
   { operation: 'ListAliases', ...anyState },
+  { operation: 'ListGrants', ...anyState },
   { operation: 'ListKeyPolicies', ...anyState },
+  { operation: 'GetKeyLastUsage', ...anyState },
   { operation: 'ListKeyRotations', ...anyState },
   { operation: 'ListResourceTags', ...anyState },
   { operation: 'PutKeyPolicy', ...anyState },
   { operation: 'ReEncrypt', ...use },
+  { operation: 'RetireGrant', ...anyState },
+  { operation: 'RevokeGrant', ...anyState },
   { operation: 'RotateKeyOnDemand', ...use },
   { operation: 'ScheduleKeyDeletion', ...notDeleting },
   { operation: 'TagResource', ...notDeleting },
@@ -68,7 +73,13 @@ async function keyIn(state: 'enabled' | 'disabled' | 'deleting'): Promise<TestKe
 }
 
 it('names every operation that is served, but for those without a key', () => {
-  const named = [...rows.map(({ operation }) => operation), 'CreateKey', 'GenerateRandom', 'ListKeys']
+  const named = [
+    ...rows.map(({ operation }) => operation),
+    'CreateKey',
+    'GenerateRandom',
+    'ListKeys',
+    'ListRetirableGrants',
+  ]
   expect(named.sort()).toEqual(Object.keys(uses).sort())
 })
 

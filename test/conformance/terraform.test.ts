@@ -1,33 +1,20 @@
-import { execFile } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { expect, it } from 'vitest'
-import { openKms } from '../support/conformance.ts'
-import { temporaryState } from '../support/server.ts'
+import { describe, expect, it } from 'vitest'
+import { type Caller, openKms } from '../support/conformance.ts'
+import { openTerraform } from '../support/terraform.ts'
 
 /**
- * A key and an alias by Terraform: made, found unchanged, changed, destroyed. It is skipped, and says so, where there is
- * no `terraform` or where its AWS provider is not to be had. TF_PLUGIN_DIR is where that lies unpacked, without a network.
+ * Keys, aliases, principals and grants by Terraform: made, found unchanged, changed, destroyed. It is skipped, and says
+ * so, where there is no `terraform` or where its AWS provider is not to be had.
  */
 
-const run = promisify(execFile)
-const folder = temporaryState()
+const kms = await openKms()
+const { account } = kms.caller
+const terraform = await openTerraform(kms)
+const { why } = terraform
+/** The provider waits some seconds after most changes of a key. */
+const timeout = 300_000
 
-function configuration(endpoint: string, region: string, description: string): string {
-  return `
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws", version = "~> 5.100" }
-  }
-}
-provider "aws" {
-  region                      = "${region}"
-  skip_credentials_validation = true
-  skip_requesting_account_id  = true
-  skip_metadata_api_check     = true
-  endpoints { kms = "${endpoint}" }
-}
+const keys = (description: string) => `
 resource "aws_kms_key" "app" {
   description             = "${description}"
   enable_key_rotation     = true
@@ -40,54 +27,185 @@ resource "aws_kms_alias" "app" {
 }
 output "key_id" { value = aws_kms_key.app.key_id }
 `
+
+interface Changing {
+  readonly department: string
+  readonly action: string
+  readonly sessionSeconds: number
+  readonly clients: string
 }
 
-const kms = await openKms()
-const { accessKeyId, secretAccessKey } = kms.caller
-const env = {
-  ...process.env,
-  AWS_ACCESS_KEY_ID: accessKeyId,
-  AWS_SECRET_ACCESS_KEY: secretAccessKey,
-  CHECKPOINT_DISABLE: '1',
-  TF_IN_AUTOMATION: '1',
+/** Every kind of principal and policy, each naming others. */
+const principals = ({ department, action, sessionSeconds, clients }: Changing) => `
+resource "aws_iam_user" "web" {
+  name                 = "terraform-web"
+  path                 = "/apps/"
+  force_destroy        = true
+  permissions_boundary = aws_iam_policy.boundary.arn
+  tags                 = { department = "${department}" }
 }
-
-function terraform(...args: readonly string[]) {
-  return run('terraform', args as string[], { cwd: folder, env })
+resource "aws_iam_access_key" "web" { user = aws_iam_user.web.name }
+resource "aws_iam_user_policy" "web" {
+  name   = "own"
+  user   = aws_iam_user.web.name
+  policy = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "${action}", Resource = "*" }] })
 }
-
-function configure(description: string): void {
-  writeFileSync(join(folder, 'main.tf'), configuration(kms.endpoint, kms.region, description))
+resource "aws_iam_group" "apps" {
+  name = "terraform-apps"
+  path = "/apps/"
 }
+resource "aws_iam_group" "others" { name = "terraform-others" }
+resource "aws_iam_group_policy" "apps" {
+  name   = "own"
+  group  = aws_iam_group.apps.name
+  policy = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "kms:ListKeys", Resource = "*" }] })
+}
+resource "aws_iam_group_membership" "apps" {
+  name  = "members"
+  group = aws_iam_group.apps.name
+  users = [aws_iam_user.web.name]
+}
+resource "aws_iam_user_group_membership" "web" {
+  user   = aws_iam_user.web.name
+  groups = [aws_iam_group.others.name]
+}
+resource "aws_iam_policy" "boundary" {
+  name   = "terraform-boundary"
+  policy = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "*", Resource = "*" }] })
+}
+resource "aws_iam_policy" "use" {
+  name        = "terraform-use"
+  path        = "/apps/"
+  description = "use of the key"
+  policy      = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = ["${action}", "kms:DescribeKey"], Resource = aws_kms_key.app.arn }] })
+  tags        = { department = "${department}" }
+}
+resource "aws_iam_user_policy_attachment" "web" {
+  user       = aws_iam_user.web.name
+  policy_arn = aws_iam_policy.use.arn
+}
+resource "aws_iam_group_policy_attachment" "apps" {
+  group      = aws_iam_group.apps.name
+  policy_arn = "arn:aws:iam::aws:policy/AWSKeyManagementServicePowerUser"
+}
+resource "aws_iam_role_policy_attachment" "job" {
+  role       = aws_iam_role.job.name
+  policy_arn = aws_iam_policy.use.arn
+}
+resource "aws_iam_openid_connect_provider" "ci" {
+  url             = "https://token.actions.githubusercontent.com"
+  client_id_list  = [${clients}]
+  thumbprint_list = ["6938fd4d98bab03faadb97b34396831e3780aea1"]
+  tags            = { department = "${department}" }
+}
+resource "aws_iam_role" "job" {
+  name                 = "terraform-job"
+  description          = "in ${department}"
+  max_session_duration = ${sessionSeconds}
+  force_detach_policies = true
+  tags                 = { department = "${department}" }
+  assume_role_policy   = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [
+      { Effect = "Allow", Action = "sts:AssumeRole", Principal = { AWS = aws_iam_user.web.arn } },
+      {
+        Effect    = "Allow"
+        Action    = "sts:AssumeRoleWithWebIdentity"
+        Principal = { Federated = aws_iam_openid_connect_provider.ci.arn }
+        Condition = { StringEquals = { "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com" } }
+      },
+    ]
+  })
+}
+resource "aws_iam_role_policy" "job" {
+  name   = "own"
+  role   = aws_iam_role.job.id
+  policy = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "${action}", Resource = "*" }] })
+}
+data "aws_caller_identity" "me" {}
+resource "aws_kms_key" "app" {
+  deletion_window_in_days = 7
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [
+      { Sid = "account", Effect = "Allow", Principal = { AWS = "arn:aws:iam::\${data.aws_caller_identity.me.account_id}:root" }, Action = "kms:*", Resource = "*" },
+      { Sid = "use", Effect = "Allow", Principal = { AWS = [aws_iam_user.web.arn, aws_iam_role.job.arn] }, Action = ["${action}"], Resource = "*" },
+    ]
+  })
+}
+resource "aws_kms_grant" "job" {
+  name               = "terraform-job"
+  key_id             = aws_kms_key.app.key_id
+  grantee_principal  = aws_iam_role.job.arn
+  retiring_principal = aws_iam_user.web.arn
+  operations         = ["Encrypt", "Decrypt"]
+  constraints { encryption_context_equals = { department = "${department}" } }
+}
+output "access_key" { value = aws_iam_access_key.web.id }
+output "secret" {
+  value     = nonsensitive(aws_iam_access_key.web.secret)
+}
+output "key_id" { value = aws_kms_key.app.key_id }
+`
 
-configure('first')
-const { TF_PLUGIN_DIR } = process.env
-const plugins = TF_PLUGIN_DIR === undefined ? [] : [`-plugin-dir=${TF_PLUGIN_DIR}`]
-const why = await terraform('init', '-input=false', '-no-color', ...plugins).then(
-  () => null,
-  (failure: NodeJS.ErrnoException & { stderr?: string }) =>
-    failure.code === 'ENOENT' ? 'there is no `terraform` here' : 'it does not find its AWS provider',
-)
+const output = (text: string, name: string) => new RegExp(`^${name} = "(.*)"`, 'm').exec(text)?.[1] ?? ''
 
-it.skipIf(why !== null)(`terraform${why === null ? '' : `: skipped, as ${why}`}`, async () => {
-  const now = ['-input=false', '-no-color']
-  const made = await terraform('apply', '-auto-approve', ...now)
-  expect(made.stdout).toContain('Resources: 2 added, 0 changed, 0 destroyed.')
-  const [, KeyId = ''] = /key_id = "(.*)"/.exec(made.stdout) ?? []
-  const metadata = async () => (await kms.ask('DescribeKey', { KeyId })).json.KeyMetadata
-  expect(await metadata()).toMatchObject({ Description: 'first', KeyState: 'Enabled' })
-  const rotation = await kms.ask('GetKeyRotationStatus', { KeyId })
-  expect(rotation.json).toMatchObject({ KeyRotationEnabled: true, RotationPeriodInDays: 365 })
+describe.skipIf(why !== null)(`terraform${why === null ? '' : `: skipped, as ${why}`}`, () => {
+  it('keys and aliases', { timeout }, async () => {
+    terraform.configure(keys('first'))
+    const made = await terraform.apply()
+    expect(made).toContain('Resources: 2 added, 0 changed, 0 destroyed.')
+    const KeyId = output(made, 'key_id')
+    const metadata = async () => (await kms.ask('DescribeKey', { KeyId })).json.KeyMetadata
+    expect(await metadata()).toMatchObject({ Description: 'first', KeyState: 'Enabled' })
+    const rotation = await kms.ask('GetKeyRotationStatus', { KeyId })
+    expect(rotation.json).toMatchObject({ KeyRotationEnabled: true, RotationPeriodInDays: 365 })
+    await terraform.expectNoChanges()
 
-  // It fails where there is anything to change.
-  await terraform('plan', '-detailed-exitcode', ...now)
+    terraform.configure(keys('second'))
+    expect(await terraform.apply()).toContain('Resources: 0 added, 1 changed, 0 destroyed.')
+    expect(await metadata()).toMatchObject({ Description: 'second', KeyState: 'Enabled' })
 
-  configure('second')
-  const changed = await terraform('apply', '-auto-approve', ...now)
-  expect(changed.stdout).toContain('Resources: 0 added, 1 changed, 0 destroyed.')
-  expect(await metadata()).toMatchObject({ Description: 'second', KeyState: 'Enabled' })
+    await terraform.destroy()
+    expect(await metadata()).toMatchObject({ KeyState: 'PendingDeletion' })
+    expect((await kms.ask('ListAliases', { KeyId })).json.Aliases).toEqual([])
+  })
 
-  await terraform('destroy', '-auto-approve', ...now)
-  expect(await metadata()).toMatchObject({ KeyState: 'PendingDeletion' })
-  expect((await kms.ask('ListAliases', { KeyId })).json.Aliases).toEqual([])
+  it('principals, policies and grants', { timeout }, async () => {
+    const first = { department: 'a', action: 'kms:Encrypt', sessionSeconds: 3600, clients: '"sts.amazonaws.com"' }
+    terraform.configure(principals(first))
+    const made = await terraform.apply()
+    expect(made).toContain('Resources: 18 added, 0 changed, 0 destroyed.')
+    await terraform.expectNoChanges()
+    const web: Caller = { account, accessKeyId: output(made, 'access_key'), secretAccessKey: output(made, 'secret') }
+    const KeyId = output(made, 'key_id')
+    const encrypted = async () => (await kms.ask('Encrypt', { KeyId, Plaintext: 'YQ==' }, { ...web })).status
+    expect(await encrypted()).toBe(200)
+
+    terraform.configure(
+      principals({
+        department: 'b',
+        action: 'kms:Decrypt',
+        sessionSeconds: 7200,
+        clients: '"sts.amazonaws.com", "another"',
+      }),
+    )
+    // A grant cannot be changed: it is replaced.
+    expect(await terraform.apply()).toMatch(/Resources: 1 added, \d+ changed, 1 destroyed\./)
+    await terraform.expectNoChanges()
+    expect(await encrypted()).toBe(400)
+
+    await terraform.destroy()
+    expect((await kms.query('iam', 'GetCallerIdentity', {}, web)).refusal).toMatch(/^InvalidClientTokenId: /)
+    for (const [action, list] of [
+      ['ListUsers', 'Users'],
+      ['ListGroups', 'Groups'],
+      ['ListRoles', 'Roles'],
+      ['ListOpenIDConnectProviders', 'OpenIDConnectProviderList'],
+    ] as const) {
+      const { result } = await kms.query('iam', action)
+      expect(result[list], action).toBe('')
+    }
+    expect((await kms.query('iam', 'ListPolicies', { Scope: 'Local' })).result.Policies).toBe('')
+  })
 })

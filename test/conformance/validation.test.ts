@@ -6,6 +6,8 @@ import { sdkInput } from '../support/sdk.ts'
 
 const kms = await openKms()
 const KeyId = '0123abcd-0000-4000-8000-0123456789ab'
+const root = `arn:aws:iam::${kms.caller.account}:root`
+const grant = { KeyId, GranteePrincipal: root, Operations: ['Encrypt'] }
 const base64 = (bytes: number) => Buffer.alloc(bytes, 'p').toString('base64')
 
 const required = Object.keys(uses)
@@ -66,6 +68,8 @@ describe('ranges', () => {
     ...outside('EnableKeyRotation', 'RotationPeriodInDays', 90, 2560, { KeyId }),
     ...outside('ListKeys', 'Limit', 1, 1000),
     ...outside('ListAliases', 'Limit', 1, 100),
+    ...outside('ListGrants', 'Limit', 1, 100, { KeyId }),
+    ...outside('ListRetirableGrants', 'Limit', 1, 100, { RetiringPrincipal: root }),
     ...outside('ListKeyPolicies', 'Limit', 1, 1000, { KeyId }),
     ...outside('ListKeyRotations', 'Limit', 1, 1000, { KeyId }),
     ...outside('ListResourceTags', 'Limit', 1, 50, { KeyId }),
@@ -90,6 +94,13 @@ describe('lengths and patterns', () => {
     breaks('CreateAlias', 'AliasName', `alias/${'a'.repeat(251)}`, atMost(256), { TargetKeyId: KeyId }),
     breaks('UpdateAlias', 'AliasName', 'alias/é', aliasPattern, { TargetKeyId: KeyId }),
     breaks('DeleteAlias', 'AliasName', 'alias/a.b', aliasPattern),
+    breaks('CreateGrant', 'Name', 'a b', pattern('^[a-zA-Z0-9:/_-]+$'), grant),
+    breaks('CreateGrant', 'Name', 'n'.repeat(257), atMost(256), grant),
+    breaks('CreateGrant', 'GranteePrincipal', 'g'.repeat(257), atMost(256), { KeyId, Operations: ['Encrypt'] }),
+    breaks('CreateGrant', 'RetiringPrincipal', 'r'.repeat(257), atMost(256), grant),
+    breaks('RevokeGrant', 'GrantId', 'g'.repeat(129), atMost(128), { KeyId }),
+    breaks('RetireGrant', 'GrantToken', 't'.repeat(8193), atMost(8192)),
+    breaks('ListGrants', 'GrantId', '', atLeast(1), { KeyId }),
     [
       'a blob is not repeated',
       'Encrypt',

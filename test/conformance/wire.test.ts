@@ -59,6 +59,12 @@ refuses('the body', [
   { name: 'is null', body: 'null', ...serialization },
   { name: 'is a number', body: '1', ...serialization },
   { name: 'is a string', body: '"{}"', ...serialization },
+  {
+    name: 'says that it is refused',
+    operation: 'DescribeKey',
+    body: '{"refused":"constructor"}',
+    type: 'ValidationException',
+  },
   { name: 'begins with a byte order mark', body: '\uFEFF{}', ...serialization },
   { name: 'is not UTF-8', body: Buffer.from('{"Marker":"\xff\xfe"}', 'latin1'), ...serialization },
   { name: 'is UTF-8 of a surrogate', body: Buffer.from('{"Marker":"\xed\xa0\x80"}', 'latin1'), ...serialization },
@@ -156,11 +162,11 @@ refuses('the target', [
   { name: 'is a prototype', operation: '__proto__', ...unknown },
 ])
 
-const unserved = `ConnectCustomKeyStore CreateCustomKeyStore CreateGrant Decapsulate DeleteCustomKeyStore
-  DeleteImportedKeyMaterial DeriveSharedSecret DescribeCustomKeyStores DisconnectCustomKeyStore Encapsulate
-  GenerateDataKeyPair GenerateDataKeyPairWithoutPlaintext GenerateMac GetKeyLastUsage GetParametersForImport
-  GetPublicKey ImportKeyMaterial ListGrants ListRetirableGrants ReplicateKey RetireGrant RevokeGrant Sign
-  UpdateCustomKeyStore UpdatePrimaryRegion Verify VerifyMac`.split(/\s+/)
+const unserved = `ConnectCustomKeyStore CreateCustomKeyStore Decapsulate DeleteCustomKeyStore
+  DeleteImportedKeyMaterial DeriveSharedSecret DescribeCustomKeyStores DisconnectCustomKeyStore
+  Encapsulate GenerateDataKeyPair GenerateDataKeyPairWithoutPlaintext GenerateMac
+  GetParametersForImport GetPublicKey ImportKeyMaterial ReplicateKey Sign UpdateCustomKeyStore
+  UpdatePrimaryRegion Verify VerifyMac`.split(/\s+/)
 
 refuses(
   'an operation that is not served yet',

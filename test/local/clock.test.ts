@@ -1,3 +1,6 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import {
   CreateAliasCommand,
   CreateKeyCommand,
@@ -13,7 +16,8 @@ import {
   NotFoundException,
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms'
-import { expect, it } from 'vitest'
+import { AwsClient } from 'aws4fetch'
+import { describe, expect, it } from 'vitest'
 import { failedStart, kmsClient, startKms, temporaryState } from '../support/server.ts'
 
 const dayMs = 86_400_000
@@ -87,3 +91,106 @@ it('moves a year forward, and what falls due on the way is done', async () => {
   expect((await decrypted(client, before)).plaintext).toBe('before')
   expect(await kms.stop()).toBe(0)
 })
+
+describe('the clock of a running server', () => {
+  /** Signed by the root of the default credentials. */
+  async function moveClock(endpoint: string, body: unknown, secretAccessKey = 'test') {
+    const aws = new AwsClient({ accessKeyId: 'test', secretAccessKey, service: 'kms', region: 'us-east-1' })
+    const init = { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) }
+    const response = await fetch(await aws.sign(`${endpoint}/local/clock`, init))
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+  }
+
+  it('moves a year in a second, does what falls due, and stays there', async () => {
+    const state = temporaryState()
+    let kms = await startKms(['--state', state])
+    let client = kmsClient(kms.endpoint)
+    const { keyId, createdAt } = await newKey(client)
+    await client.send(new EnableKeyRotationCommand({ KeyId: keyId }))
+    const before = await encrypted(client, keyId, 'before')
+    const year = await moveClock(kms.endpoint, { advance: '366d' })
+    expect(year).toMatchObject({ status: 200, body: { rotated: 1, deleted: 0, expired: 0, failed: 0 } })
+    expect(Date.parse(String(year.body.time))).toBeGreaterThan(createdAt + 366 * dayMs - 1)
+    const { Rotations = [] } = await client.send(new ListKeyRotationsCommand({ KeyId: keyId }))
+    expect(Rotations).toMatchObject([{ RotationType: 'AUTOMATIC' }])
+    // Nothing that this isolate remembers is as old as the time before.
+    const after = await encrypted(client, keyId, 'after')
+    expect(versionIdIn(after)).not.toBe(versionIdIn(before))
+    expect((await decrypted(client, before)).plaintext).toBe('before')
+    expect((await decrypted(client, after)).plaintext).toBe('after')
+
+    await client.send(new ScheduleKeyDeletionCommand({ KeyId: keyId, PendingWindowInDays: 7 }))
+    expect((await moveClock(kms.endpoint, { advance: '6d' })).body).toMatchObject({ deleted: 0 })
+    expect((await moveClock(kms.endpoint, { advance: '24h' })).body).toMatchObject({ deleted: 1 })
+    await expect(client.send(new DescribeKeyCommand({ KeyId: keyId }))).rejects.toThrow(NotFoundException)
+    await expect(encrypted(client, keyId, 'gone')).rejects.toThrow(NotFoundException)
+    expect(await kms.stop()).toBe(0)
+    expect(tablesOfObjects(state)).toEqual([])
+
+    kms = await startKms(['--state', state])
+    client = kmsClient(kms.endpoint)
+    expect((await newKey(client)).createdAt).toBeGreaterThan(createdAt + 373 * dayMs - 1)
+    const to = new Date(createdAt + 1000 * dayMs).toISOString()
+    const moves = await Promise.all([moveClock(kms.endpoint, { to }), moveClock(kms.endpoint, { advance: '1d' })])
+    expect(moves.map(({ status }) => status)).toEqual([200, 200])
+    // A date that is over by now.
+    expect(await moveClock(kms.endpoint, { to: new Date(createdAt + 900 * dayMs).toISOString() })).toMatchObject({
+      status: 400,
+      body: { message: expect.stringMatching(/^The clock is at \d{4}-\d\d-\d\dT\S+Z and only moves forward\.$/) },
+    })
+    // Alive after a kill, too.
+    await kms.killTree()
+    kms = await startKms(['--state', state])
+    client = kmsClient(kms.endpoint)
+    expect((await newKey(client)).createdAt).toBeGreaterThan(createdAt + 1000 * dayMs - 1)
+    expect(await kms.stop()).toBe(0)
+  })
+
+  it('says what it takes, and takes nothing from strangers', async () => {
+    const kms = await startKms(['--state', 'memory'])
+    const distance = /^"advance" takes a distance such as "366d"/
+    const cases: readonly (readonly [unknown, RegExp])[] = [
+      [{}, /^Give either "advance", .* or "to", /],
+      [{ advance: '1d', to: '2099-01-01' }, /^Give either/],
+      [[], /^Give either/],
+      [{ advance: '-1d' }, distance],
+      [{ advance: 'a year' }, distance],
+      [{ advance: 366 }, distance],
+      [{ to: 'tomorrow' }, /^"to" takes a date such as/],
+      [{ to: 1 }, /^"to" takes a date such as/],
+      [{ advance: '999999999d' }, /^The clock moves at most 1000 years at once\.$/],
+      [{ to: '2020-01-01' }, /only moves forward\.$/],
+      ['{', /not JSON/],
+    ]
+    for (const [body, sentence] of cases) {
+      const answer = await moveClock(kms.endpoint, body)
+      expect([body, answer.status]).toEqual([body, 400])
+      expect(answer.body.message).toMatch(sentence)
+    }
+    expect(await moveClock(kms.endpoint, { advance: '1d' }, 'wrong')).toMatchObject({ status: 403 })
+    const bare = await fetch(`${kms.endpoint}/local/clock`, { method: 'POST', body: '{"advance":"1d"}' })
+    expect(await bare.json()).toMatchObject({ __type: 'MissingAuthenticationTokenException' })
+    for (const path of ['sweep', 'drain']) {
+      const asked = await fetch(`${kms.endpoint}/local/${path}`, {
+        method: 'POST',
+        headers: { 'x-local-control': 'guessed', authorization: 'AWS4-HMAC-SHA256 Credential=test/x' },
+      })
+      expect(asked.status).toBe(404)
+    }
+    expect(Math.abs((await newKey(kmsClient(kms.endpoint))).createdAt - Date.now())).toBeLessThan(60_000)
+    expect(await kms.stop()).toBe(0)
+  })
+})
+
+/** What any key's object in the state has in storage. */
+function tablesOfObjects(state: string): string[] {
+  const folder = join(state, 'storage/do/edge-kms-KeyObject')
+  return readdirSync(folder)
+    .filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name))
+    .flatMap((name) => {
+      const object = new DatabaseSync(join(folder, name))
+      const tables = object.prepare(`select name from sqlite_master where type = 'table'`).all()
+      object.close()
+      return tables.map((row) => String(row.name)).filter((table) => !table.startsWith('_cf'))
+    })
+}

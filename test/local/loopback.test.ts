@@ -19,7 +19,8 @@ async function send(endpoint: string, { method = 'POST', path = '/', headers = {
   )
   const [response] = await once(sent, 'response')
   const answer = await text(response)
-  return { status: response.statusCode, headers: response.headers, body: answer === '' ? null : JSON.parse(answer) }
+  const isJson = String(response.headers['content-type']).includes('json')
+  return { status: response.statusCode, headers: response.headers, body: isJson ? JSON.parse(answer) : answer }
 }
 
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
@@ -30,6 +31,16 @@ async function signedHeaders(host: string, operation: string, as = credentials):
   const client = new AwsClient({ ...as, service: 'kms', region: 'us-east-1' })
   const signed = await client.sign(`http://${host}/`, { method: 'POST', headers, body: '{}' })
   return { ...Object.fromEntries(signed.headers), host }
+}
+
+const whoAmI = 'Action=GetCallerIdentity&Version=2011-06-15'
+
+/** Of `whoAmI`, for a service. */
+async function signedForm(service: string, as: typeof credentials): Promise<Record<string, string>> {
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  const client = new AwsClient({ ...as, service, region: 'us-east-1' })
+  const signed = await client.sign('http://127.0.0.1/', { method: 'POST', headers, body: whoAmI })
+  return { ...Object.fromEntries(signed.headers), host: '127.0.0.1' }
 }
 
 const refusedAccess = { status: 400, body: { __type: 'AccessDeniedException' } }
@@ -99,6 +110,49 @@ describe.each(['default credentials', '--auth off'])('with %s', (name) => {
       body: { __type: 'MissingAuthenticationTokenException', message: 'Missing Authentication Token' },
     })
   })
+})
+
+describe.each(['default credentials', '--auth off'])('a form without a signature, with %s', (name) => {
+  const form = { 'content-type': 'application/x-www-form-urlencoded' }
+  const post = async (body: string, headers = {}) => {
+    const { endpoint } = name === '--auth off' ? trusting : guarded
+    const { host } = new URL(endpoint)
+    return send(endpoint, { headers: { host, ...form, ...headers } }, body)
+  }
+  const exchange = 'Action=AssumeRoleWithWebIdentity&Version=2011-06-15'
+
+  it('is read where it brings a web token', async () => {
+    const { status, body } = await post(exchange)
+    expect(status).toBe(400)
+    expect(body).toContain('<Code>ValidationError</Code>')
+  })
+
+  it.each(['Action=GetCallerIdentity&Version=2011-06-15', 'Action=ListUsers&Version=2010-05-08', 'a=b'])(
+    'is refused where it is %s',
+    async (body) => {
+      const answer = await post(body)
+      expect(answer.status).toBe(403)
+      expect(answer.body).toContain('<Code>MissingAuthenticationToken</Code>')
+    },
+  )
+
+  it.each([{ origin: 'https://kms.example' }, { origin: 'null' }, { host: 'kms.example' }])(
+    'is refused with %j, whatever it brings',
+    async (headers) => {
+      const answer = await post(exchange, headers)
+      expect(answer.status).toBe(403)
+      expect(answer.body).toContain('<Code>AccessDenied</Code>')
+    },
+  )
+})
+
+it('takes anybody for a root on IAM and STS where signatures are off', async () => {
+  const headers = await signedForm('sts', { accessKeyId: '111122223333', secretAccessKey: 'nobody knows' })
+  const { status, body } = await send(trusting.endpoint, { headers }, whoAmI)
+  expect(status).toBe(200)
+  expect(body).toContain('<Arn>arn:aws:iam::111122223333:root</Arn>')
+  const other = await send(trusting.endpoint, { headers: await signedForm('s3', credentials) }, whoAmI)
+  expect(other).toMatchObject({ status: 400, body: { __type: 'IncompleteSignatureException' } })
 })
 
 it.each([

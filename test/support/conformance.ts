@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { type KMSClient, KMSServiceException } from '@aws-sdk/client-kms'
 import { expect, it } from 'vitest'
+import { type QueryInput, type QueryService, queryDraft, readXml, type Xml } from './query.ts'
 import { type SdkKind, type SdkMembers, sdkOutput } from './sdk.ts'
 import { kmsClient, startKms } from './server.ts'
 import { type Answer, type Draft, send } from './sign.ts'
 
-interface Caller {
+export interface Caller {
   readonly account: string
   readonly accessKeyId: string
   readonly secretAccessKey: string
+  /** Of a session. */
+  readonly sessionToken?: string
 }
 
 /** The KMS under test: the one at KMS_ENDPOINT, or a local server with nothing in it. */
@@ -25,6 +28,17 @@ export interface Kms {
   output(): string
   /** As `send`, for an operation and its input. */
   ask(operation: string, input: unknown, draft?: Draft): Promise<Answer>
+  /** An action of IAM or STS, by somebody else than the caller where one is named. */
+  query(service: QueryService, action: string, input?: QueryInput, by?: Caller, draft?: Draft): Promise<QueryAnswer>
+}
+
+/** The answer to a form. */
+export interface QueryAnswer {
+  readonly status: number
+  /** What is in `<…Result>`; empty where the answer has none. */
+  readonly result: { readonly [name: string]: Xml }
+  /** `Code: message`; null: it is done. */
+  readonly refusal: string | null
 }
 
 const region = process.env.AWS_REGION ?? 'us-east-1'
@@ -43,7 +57,7 @@ export async function openKms(): Promise<Kms> {
   return kmsAt(server.endpoint, caller, stranger, server.output)
 }
 
-function kmsAt(endpoint: string, caller: Caller, stranger: Caller | null, output: () => string): Kms {
+export function kmsAt(endpoint: string, caller: Caller, stranger: Caller | null, output: () => string): Kms {
   const { accessKeyId, secretAccessKey } = caller
   const sendHere: Kms['send'] = (draft) => send(endpoint, { accessKeyId, secretAccessKey, region, ...draft })
   return {
@@ -56,7 +70,33 @@ function kmsAt(endpoint: string, caller: Caller, stranger: Caller | null, output
     send: sendHere,
     output,
     ask: (operation, input, draft = {}) => sendHere({ ...draft, operation, body: JSON.stringify(input) }),
+    query: async (service, action, input = {}, by = caller, draft = {}) =>
+      queryAnswer(action, await sendHere(queryDraft(service, action, input, { ...signedBy(by), ...draft }))),
   }
+}
+
+/** To be signed with these credentials, and with their session token if they have one. */
+export function signedBy({ accessKeyId, secretAccessKey, sessionToken }: Caller): Draft {
+  const headers = sessionToken === undefined ? {} : { 'x-amz-security-token': sessionToken }
+  return { accessKeyId, secretAccessKey, headers }
+}
+
+/** Fails where the answer is neither what the action answers nor an error of AWS Query. */
+export function queryAnswer(action: string, { status, requestId, contentType, text }: Answer): QueryAnswer {
+  expect(contentType, text).toBe('text/xml')
+  expect(requestId).toMatch(uuid)
+  expect(status, text).toBeLessThan(500)
+  const document = readXml(text.trimEnd()) as Readonly<Record<string, Record<string, Xml>>>
+  if (status === 200) {
+    expect(Object.keys(document)).toEqual([`${action}Response`])
+    const { [`${action}Result`]: result, ResponseMetadata } = document[`${action}Response`] ?? {}
+    expect(ResponseMetadata).toEqual({ RequestId: requestId })
+    return { status, result: typeof result === 'object' ? (result as QueryAnswer['result']) : {}, refusal: null }
+  }
+  const { Error: error, RequestId } = document.ErrorResponse as { Error: Record<string, string>; RequestId: string }
+  expect(RequestId).toBe(requestId)
+  expect(error.Type).toBe('Sender')
+  return { status, result: {}, refusal: `${error.Code}: ${error.Message ?? ''}` }
 }
 
 /** The exception that a client's call is refused with, as `Name: message`. Fails where the call succeeds. */
@@ -126,11 +166,12 @@ export function itRefuses(kms: Kms, rows: readonly RefusalRow[]): void {
   })
 }
 
-/** An enabled key, with an alias, a tag, and a blob of `aGVsbG8=` under it. */
+/** An enabled key, with an alias, a tag, a grant to its account, and a blob of `aGVsbG8=` under it. */
 export interface TestKey {
   readonly id: string
   readonly arn: string
   readonly alias: string
+  readonly grantId: string
   readonly blob: string
 }
 
@@ -139,8 +180,9 @@ export async function newKey(kms: Kms): Promise<TestKey> {
   const { KeyId: id, Arn: arn } = KeyMetadata as { KeyId: string; Arn: string }
   const alias = newAlias()
   await kms.ask('CreateAlias', { AliasName: alias, TargetKeyId: id })
+  const { GrantId } = (await kms.ask('CreateGrant', { KeyId: id, ...granting(arn) })).json
   const { CiphertextBlob } = (await kms.ask('Encrypt', { KeyId: id, Plaintext: 'aGVsbG8=' })).json
-  return { id, arn, alias, blob: CiphertextBlob as string }
+  return { id, arn, alias, grantId: GrantId as string, blob: CiphertextBlob as string }
 }
 
 export function newAlias(): string {
@@ -156,7 +198,18 @@ interface Use {
   readonly names?: readonly [member: string, as: 'key' | 'keyOrAlias']
 }
 
+/** To the account of the key, which has all rights by its policy: nothing comes of it. */
+function granting(keyArn: string) {
+  const root = rootArnOf(keyArn)
+  return { GranteePrincipal: root, RetiringPrincipal: root, Operations: ['Decrypt'] }
+}
+
+function rootArnOf(keyArn: string): string {
+  return `arn:aws:iam::${keyArn.split(':')[4]}:root`
+}
+
 const onKey = ({ id }: TestKey) => ({ KeyId: id })
+const onGrant = ({ id, grantId }: TestKey) => ({ KeyId: id, GrantId: grantId })
 const keyOnly = ['KeyId', 'key'] as const
 const keyOrAlias = ['KeyId', 'keyOrAlias'] as const
 const metadata = 'KeyMetadata'
@@ -169,6 +222,11 @@ export const uses: Readonly<Record<string, Use>> = {
     input: ({ id }) => ({ AliasName: newAlias(), TargetKeyId: id }),
     output: '',
     names: ['TargetKeyId', 'key'],
+  },
+  CreateGrant: {
+    input: ({ id, arn }) => ({ KeyId: id, ...granting(arn) }),
+    output: 'GrantToken GrantId',
+    names: keyOnly,
   },
   CreateKey: { input: () => ({}), output: metadata },
   Decrypt: {
@@ -198,9 +256,11 @@ export const uses: Readonly<Record<string, Use>> = {
     names: keyOrAlias,
   },
   GenerateRandom: { input: () => ({ NumberOfBytes: 16 }), output: 'Plaintext' },
+  GetKeyLastUsage: { input: onKey, output: 'KeyId TrackingStartDate KeyCreationDate', names: keyOnly },
   GetKeyPolicy: { input: onKey, output: 'Policy PolicyName', names: keyOnly },
   GetKeyRotationStatus: { input: onKey, output: 'KeyId KeyRotationEnabled', names: keyOnly },
   ListAliases: { input: onKey, output: `Aliases ${next}`, names: keyOnly },
+  ListGrants: { input: onKey, output: `Grants ${next}`, names: keyOnly },
   ListKeyPolicies: { input: onKey, output: `PolicyNames ${next}`, names: keyOnly },
   ListKeyRotations: {
     input: ({ id }) => ({ KeyId: id, IncludeKeyMaterial: 'ALL_KEY_MATERIAL' }),
@@ -209,6 +269,10 @@ export const uses: Readonly<Record<string, Use>> = {
   },
   ListKeys: { input: () => ({ Limit: 1000 }), output: `Keys ${next}` },
   ListResourceTags: { input: onKey, output: `Tags ${next}`, names: keyOnly },
+  ListRetirableGrants: {
+    input: ({ arn }) => ({ RetiringPrincipal: rootArnOf(arn) }),
+    output: `Grants ${next}`,
+  },
   PutKeyPolicy: {
     input: ({ id, arn }) => ({ KeyId: id, Policy: rootPolicy(arn.split(':')[4] ?? '') }),
     output: '',
@@ -220,6 +284,8 @@ export const uses: Readonly<Record<string, Use>> = {
       'CiphertextBlob SourceKeyId KeyId SourceEncryptionAlgorithm DestinationEncryptionAlgorithm SourceKeyMaterialId DestinationKeyMaterialId',
     names: ['DestinationKeyId', 'keyOrAlias'],
   },
+  RetireGrant: { input: onGrant, output: '', names: keyOnly },
+  RevokeGrant: { input: onGrant, output: '', names: keyOnly },
   RotateKeyOnDemand: { input: onKey, output: 'KeyId', names: keyOnly },
   ScheduleKeyDeletion: { input: onKey, output: 'KeyId DeletionDate KeyState PendingWindowInDays', names: keyOnly },
   TagResource: {

@@ -1,8 +1,12 @@
+import { Trail } from '../../src/audit/trail.ts'
 import { database } from '../../src/catalog/database.ts'
+import { recordChanges } from '../../src/catalog/events.ts'
 import { RootKeys } from '../../src/crypto/root-keys.ts'
 import { KeyDirectory, type KeyNamespace } from '../../src/key/directory.ts'
 import type { Key } from '../../src/key/key.ts'
+import type { AuditEvent } from '../../src/model/audit-event.ts'
 import type { Call, Principal } from '../../src/model/call.ts'
+import { Counters } from '../../src/model/counters.ts'
 import { isRefusal } from '../../src/model/errors.ts'
 import { AliasDirectory } from '../../src/operations/alias-directory.ts'
 import { invoke } from '../../src/operations/invoke.ts'
@@ -16,6 +20,8 @@ export interface Isolate {
   calls: number
   /** Waited for between the Worker's part of a change and the object's. */
   before: ((method: string) => Promise<unknown>) | null
+  /** What the audit queue was told since it was last asked. */
+  told(): Promise<readonly AuditEvent[]>
   ask(operation: string, input: unknown, by?: Principal, call?: Partial<Call>): Promise<unknown>
   /** As `ask`, of what has to succeed. */
   must(operation: string, input: unknown, by?: Principal, call?: Partial<Call>): Promise<Record<string, unknown>>
@@ -26,6 +32,7 @@ export const root = callBy().principal
 export async function isolate({ snapshotSeconds = 5 } = {}): Promise<Isolate> {
   const roots = (await RootKeys.parse(env.ROOT_KEYS)) as RootKeys
   const running: Promise<unknown>[] = []
+  const sent: string[] = []
   const namespace: KeyNamespace = {
     getByName: (name, options) => watched(env.KEYS.getByName(name, options)),
   }
@@ -51,16 +58,33 @@ export async function isolate({ snapshotSeconds = 5 } = {}): Promise<Isolate> {
     callers: { fresh: ({ principal }) => principal },
     database: database(env.DB),
     namespace,
+    trail: new Trail('packed'),
+    sendAudit: async (message) => void sent.push(message),
+    counters: new Counters(),
+    snapshotAge: () => null,
+    recordChanges: (events) => recordChanges(services.database, events),
     waitUntil: (promise) => void running.push(promise),
   }
   const ask: Isolate['ask'] = (operation, input, by = root, call = {}) => {
-    const { keyAccount: _, keyNamed: __, parameters: ___, aliases: ____, grantIds: _____, ...bare } = callBy()
+    const {
+      keyAccount: _,
+      keyNamed: __,
+      parameters: ___,
+      aliases: ____,
+      grantIds: _____,
+      event: ______,
+      ...bare
+    } = callBy()
     return invoke(operation, input, { ...bare, principal: by, ...call }, services)
   }
   const made: Isolate = {
     services,
     calls: 0,
     before: null,
+    async told() {
+      await Promise.all(running.splice(0))
+      return sent.splice(0).flatMap((message) => (JSON.parse(message) as { events: AuditEvent[] }).events)
+    },
     ask,
     async must(...args) {
       const answer = await ask(...args)

@@ -1,156 +1,85 @@
-import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
-import { AwsClient } from 'aws4fetch'
-import { expect } from 'vitest'
-import type { Env } from '../../src/deployment.ts'
-import worker, { testClock } from './test-worker.ts'
-import { account, env, region } from './workerd.ts'
+import type { Draft } from './sign.ts'
 
-/** With what a request is signed. */
-export interface Keys {
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
-  readonly sessionToken?: string
+/** What a form of AWS Query says: text, lists and structures. Undefined is left out. */
+export type QueryInput = { readonly [name: string]: QueryMember }
+type QueryMember = string | number | boolean | undefined | readonly QueryMember[] | QueryInput
+
+/** `{ Tags: [{ Key: 'a' }] }` becomes `Tags.member.1.Key=a`. */
+export function formOf(input: QueryInput): string {
+  return Object.entries(input)
+    .flatMap(([name, value]) => pairs(name, value))
+    .map((pair) => pair.map(encodeURIComponent).join('='))
+    .join('&')
 }
 
-export const root: Keys = { accessKeyId: 'ROOTONE', secretAccessKey: 'secret-one' }
-export const otherRoot: Keys = { accessKeyId: 'ROOTTWO', secretAccessKey: 'secret-two' }
-export const otherAccount = '444455556666'
-
-/** What a form says of it: text, a list, or a structure. */
-export type FormInput = string | number | readonly FormInput[] | { readonly [name: string]: FormInput }
-
-export interface Asking {
-  readonly by?: Keys | null
-  readonly env?: Env
-  readonly region?: string
-  readonly headers?: Readonly<Record<string, string>>
-}
-
-export interface XmlAnswer {
-  readonly status: number
-  readonly text: string
-  /** The text of the first element of that name; null: there is none. */
-  field(name: string): string | null
-  /** `Code: Message` of an error; null: it is none. */
-  readonly error: string | null
+function pairs(name: string, value: QueryMember): (readonly [string, string])[] {
+  if (value === undefined) return []
+  if (Array.isArray(value)) return value.flatMap((member, at) => pairs(`${name}.member.${at + 1}`, member))
+  if (typeof value !== 'object') return [[name, String(value)]]
+  return Object.entries(value).flatMap(([member, held]) => pairs(`${name}.${member}`, held))
 }
 
 const versions = { iam: '2010-05-08', sts: '2011-06-15' } as const
+export type QueryService = keyof typeof versions
 
-/** One call of IAM or STS through the Worker's door, and all that it left running. */
-export async function query(
-  service: 'iam' | 'sts',
-  action: string,
-  input: { readonly [name: string]: FormInput } = {},
-  asking: Asking = {},
-): Promise<XmlAnswer> {
-  const body = formOf({ Action: action, Version: versions[service], ...input })
-  const { by = root } = asking
-  const headers = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8', ...asking.headers }
-  const unsigned = new Request('https://kms.test/', { method: 'POST', headers, body })
-  const request = by === null ? unsigned : await signedBy(by, service, headers, body, asking.region ?? region)
-  return send(request, asking.env)
+/** A signed POST of an action, as the AWS CLI sends it. */
+export function queryDraft(service: QueryService, Action: string, input: QueryInput | string, draft: Draft): Draft {
+  const body = typeof input === 'string' ? input : formOf({ Action, Version: versions[service], ...input })
+  const headers = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8', ...draft.headers }
+  return { operation: null, service, body, ...draft, headers }
 }
 
-/** As `query`, for what has to succeed. */
-export async function must(...asked: Parameters<typeof query>): Promise<XmlAnswer> {
-  const answer = await query(...asked)
-  expect(answer.status, answer.text).toBe(200)
-  return answer
-}
+/** Text, a list of what is in its `member`s, or a structure; of nothing at all, empty text. */
+export type Xml = string | readonly Xml[] | { readonly [name: string]: Xml }
 
-export async function send(request: Request, overEnv: Env = env): Promise<XmlAnswer> {
-  const ctx = createExecutionContext()
-  const response = await worker.fetch?.(request as never, overEnv, ctx)
-  await waitOnExecutionContext(ctx)
-  const text = (await response?.text()) ?? ''
-  const field = (name: string) => {
-    const [, value = null] = new RegExp(`<${name}>([^<]*)</${name}>`).exec(text) ?? []
-    return value === null ? null : unescaped(value)
+const tag = /<(\/?)([A-Za-z][\w.-]*)((?:\s+[\w:]+="[^"<&]*")*)>|([^<]+)/y
+
+/** A document of elements and text. Throws where it is not well-formed, or holds what XML 1.0 does not allow. */
+export function readXml(text: string): Xml {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+  if (/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Cs}/u.test(text)) throw new Error(`No XML: ${text}`)
+  const root: Open = { name: '', children: [], text: '' }
+  const open: Open[] = [root]
+  tag.lastIndex = 0
+  while (tag.lastIndex < text.length) {
+    const at = tag.lastIndex
+    const [, slash, name, , chars] = tag.exec(text) ?? failed(text, at)
+    const parent = open.at(-1) as Open
+    if (chars !== undefined) parent.text += unescaped(chars)
+    else if (slash === '/') {
+      if (parent.name !== name || open.length === 1) failed(text, at)
+      open.pop()
+    } else {
+      const child: Open = { name: name as string, children: [], text: '' }
+      parent.children.push(child)
+      open.push(child)
+    }
   }
-  const code = field('Code')
-  const error = code === null ? null : `${code}: ${field('Message') ?? ''}`
-  return { status: response?.status ?? 0, text, field, error }
+  if (open.length > 1 || root.children.length !== 1) failed(text, text.length)
+  return contentOf(root)
 }
 
-/** A call of KMS by these keys: its status and its answer. */
-export async function kms(operation: string, input: unknown, by: Keys, overEnv: Env = env) {
-  const headers = { 'x-amz-target': `TrentService.${operation}`, 'content-type': 'application/x-amz-json-1.1' }
-  const { status, text } = await send(await signedBy(by, 'kms', headers, JSON.stringify(input), region), overEnv)
-  return { status, body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown> }
+interface Open {
+  readonly name: string
+  readonly children: Open[]
+  text: string
 }
 
-export async function signedBy(
-  by: Keys,
-  service: string,
-  headers: Readonly<Record<string, string>>,
-  body: string,
-  inRegion: string = region,
-): Promise<Request> {
-  const signing = await new AwsClient({ ...by, service, region: inRegion }).sign('https://kms.test/', {
-    method: 'POST',
-    headers: { ...headers },
-    body,
-    aws: { allHeaders: true, datetime: new Date(now()).toISOString().replace(/[-:]|\.\d+/g, '') },
-  })
-  // On the wire a client adds it; here nothing else would.
-  signing.headers.set('host', 'kms.test')
-  return signing
+function contentOf({ children, text }: Open): Xml {
+  if (children.length === 0) return text
+  if (children.every(({ name }) => name === 'member')) return children.map(contentOf)
+  return Object.fromEntries(children.map((child) => [child.name, contentOf(child)]))
 }
 
-export function now(): number {
-  return Date.now() + testClock.wallMs
-}
-
-/** The keys in an answer that has some. */
-export function keysIn({ field }: XmlAnswer): Keys {
-  const [accessKeyId, secretAccessKey, sessionToken] = ['AccessKeyId', 'SecretAccessKey', 'SessionToken'].map(field)
-  return {
-    accessKeyId: accessKeyId ?? '',
-    secretAccessKey: secretAccessKey ?? '',
-    ...(sessionToken == null ? {} : { sessionToken }),
-  }
-}
-
-export const allow = (Action: string | readonly string[], Resource: string = '*') =>
-  JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action, Resource }] })
-
-/** Who may assume a role. */
-export const trust = (Principal: object, Action: string | readonly string[] = 'sts:AssumeRole', Condition?: object) =>
-  JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Principal, Action, Condition }] })
-
-/** A user with an access key, who may do what the policy says. */
-export async function newUser(policy: string | null = null, by: Keys = root) {
-  const UserName = `user-${crypto.randomUUID()}`
-  const created = await must('iam', 'CreateUser', { UserName }, { by })
-  if (policy !== null) {
-    await must('iam', 'PutUserPolicy', { UserName, PolicyName: 'p', PolicyDocument: policy }, { by })
-  }
-  const keys = keysIn(await must('iam', 'CreateAccessKey', { UserName }, { by }))
-  return { name: UserName, id: created.field('UserId') ?? '', arn: created.field('Arn') ?? '', keys }
-}
-
-/** A role with that trust policy, which may do what the policy says. */
-export async function newRole(trustPolicy: string, policy: string | null = null, by: Keys = root) {
-  const RoleName = `role-${crypto.randomUUID()}`
-  const created = await must('iam', 'CreateRole', { RoleName, AssumeRolePolicyDocument: trustPolicy }, { by })
-  if (policy !== null) {
-    await must('iam', 'PutRolePolicy', { RoleName, PolicyName: 'p', PolicyDocument: policy }, { by })
-  }
-  return { name: RoleName, id: created.field('RoleId') ?? '', arn: created.field('Arn') ?? '' }
-}
-
-export const accountRoot = { AWS: `arn:aws:iam::${account}:root` }
-
-function formOf(input: FormInput, at = ''): string {
-  if (typeof input !== 'object') return `${at}=${encodeURIComponent(input)}`
-  const members = Array.isArray(input)
-    ? input.map((member, index) => formOf(member, `${at}.member.${index + 1}`))
-    : Object.entries(input).map(([name, member]) => formOf(member as FormInput, at === '' ? name : `${at}.${name}`))
-  return members.join('&')
-}
+const entities: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
 function unescaped(text: string): string {
-  const characters: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" }
-  return text.replace(/&(lt|gt|amp|quot|apos);/g, (_, name: string) => characters[name] ?? '')
+  return text.replace(/&(#x([0-9A-Fa-f]+);|([a-z]+);)?/g, (all, _, hex: string | undefined, name: string) => {
+    const value = hex === undefined ? entities[name] : String.fromCodePoint(Number.parseInt(hex, 16))
+    return value ?? failed(all, 0)
+  })
+}
+
+function failed(text: string, at: number): never {
+  throw new Error(`Not well-formed at ${at}: ${text.slice(at, at + 80)}`)
 }

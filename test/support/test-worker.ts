@@ -1,19 +1,28 @@
+import { auditTrailClass } from '../../src/audit/audit-trail.ts'
+import type { RootKeys } from '../../src/crypto/root-keys.ts'
 import type { Env } from '../../src/deployment.ts'
 import type { Fetch } from '../../src/iam/issuers.ts'
 import { type KeyObjectParts, keyObjectClass } from '../../src/key/key-object.ts'
-import { createWorker, edgeSeams, keyObjectParts } from '../../src/worker.ts'
+import type { KeyEvent } from '../../src/model/key-event.ts'
+import { auditTrailParts, createWorker, edgeSeams, keyObjectParts } from '../../src/worker.ts'
 
 /** Clocks that tests move: `wallMs` ahead of the real one, lifecycle time by `lifecycleMs` more. */
 export const testClock = { wallMs: 0, lifecycleMs: 0 }
 
 /** What tests break. */
-export const faults = { indexIsDown: false, rootsAreUnproven: false }
+export const faults = { indexIsDown: false, rootsAreUnproven: false, eventsAreRefused: false }
+
+/** The root keys that keys seal with; null: those of the environment. */
+export const sealing: { roots: RootKeys | null } = { roots: null }
+
+/** What keys have told other Workers, as often as they did. */
+export const eventsSent: KeyEvent[] = []
 
 /** What issuers of web tokens answer, by URL; null: nothing does. */
 export const network: { fetch: Fetch | null } = { fetch: null }
 
 export const KeyObject = keyObjectClass<Env>((env): KeyObjectParts => {
-  const { index, sealingRoots } = keyObjectParts(env)
+  const { index, sealingRoots, sendEvents } = keyObjectParts(env)
   const whileUp = async <Value>(work: () => Promise<Value>) => {
     if (faults.indexIsDown) throw new Error('the index is down')
     return work()
@@ -26,9 +35,40 @@ export const KeyObject = keyObjectClass<Env>((env): KeyObjectParts => {
     },
     sealingRoots: async () => {
       if (faults.rootsAreUnproven) throw new Error('the roots are unproven')
-      return sealingRoots()
+      return sealing.roots ?? sealingRoots()
+    },
+    async sendEvents(events) {
+      if (faults.eventsAreRefused) throw new Error('the queue takes nothing')
+      eventsSent.push(...events)
+      return sendEvents(events)
     },
   }
+})
+
+/** Called before and after everything that a trail waits for; what it throws ends the trail's work there. */
+export const trailSteps: { at: ((step: string) => unknown) | null; isBucketLocked: boolean } = {
+  at: null,
+  isBucketLocked: false,
+}
+
+export const AuditTrail = auditTrailClass<Env>((env) => {
+  const { archive, sealingRoots } = auditTrailParts(env)
+  const stepped = async <Value>(step: string, work: () => Promise<Value>) => {
+    await trailSteps.at?.(`before ${step}`)
+    const value = await work()
+    await trailSteps.at?.(`after ${step}`)
+    return value
+  }
+  const watched = {
+    head: (object: string) => stepped('head', () => archive.head(object)),
+    put: (...args: Parameters<R2Bucket['put']>) =>
+      stepped('put', async () => {
+        const isRefused = trailSteps.isBucketLocked && (await archive.head(args[0])) !== null
+        if (isRefused) throw new Error('the bucket is locked')
+        return archive.put(...args)
+      }),
+  }
+  return { archive: watched as unknown as R2Bucket, sealingRoots: () => stepped('roots', sealingRoots) }
 })
 
 export default createWorker({

@@ -43,6 +43,7 @@ export function callBy(options: Partial<KeyCall> & { account?: string } = {}): K
     parameters: {},
     aliases: null,
     grantIds: [],
+    event: null,
     ...rest,
   }
 }
@@ -135,6 +136,17 @@ export async function succeed(operation: string, input: unknown, overEnv: Env = 
   expect(body).not.toHaveProperty('__type')
   expect(status).toBe(200)
   return body
+}
+
+/** An operator's job: `POST /admin/JOB`, signed by the root. */
+export async function signedAdmin(job: string, input: unknown, overEnv: Env = env): Promise<Answer> {
+  const client = new AwsClient({ accessKeyId: 'ROOTONE', secretAccessKey: 'secret-one', service: 'kms', region })
+  const signing = await client.sign(`http://kms.test/admin/${job}`, { method: 'POST', body: JSON.stringify(input) })
+  signing.headers.set('host', 'kms.test')
+  const ctx = createExecutionContext()
+  const response = await worker.fetch?.(signing as never, overEnv, ctx)
+  await waitOnExecutionContext(ctx)
+  return { status: response?.status ?? 0, body: (await response?.json()) ?? {} }
 }
 
 export async function signed(

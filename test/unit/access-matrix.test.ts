@@ -156,6 +156,7 @@ const multiRegionFacts: Partial<KeyFacts> = { isMultiRegion: true, multiRegionKe
 const asked: Readonly<Record<string, Asked>> = {
   Decrypt: { parameters: { EncryptionContext: { Dept: 'IT', user: 'alice' } } },
   Encrypt: { parameters: {}, keyNamed: 'alias/app' },
+  'Encrypt for RSA': { parameters: { EncryptionAlgorithm: 'RSAES_OAEP_SHA_256' }, key: { spec: 'RSA_2048' } },
   GenerateDataKey: { parameters: { KeySpec: 'AES_256', EncryptionContext: { dept: 'IT' } } },
   GenerateDataKeyWithoutPlaintext: { parameters: { EncryptionContext: { user: 'alice' } } },
   GenerateDataKeyPair: { parameters: { KeyPairSpec: 'RSA_3072' } },
@@ -170,6 +171,15 @@ const asked: Readonly<Record<string, Asked>> = {
   },
   ReEncryptTo: {
     parameters: { SourceKeyId: keyArn, DestinationKeyId: keyArn, DestinationEncryptionContext: { Dept: 'IT', x: 'y' } },
+  },
+  'ReEncryptTo for RSA': {
+    parameters: {
+      SourceKeyId: secondKeyArn,
+      DestinationKeyId: keyArn,
+      SourceEncryptionContext: { user: 'alice' },
+      DestinationEncryptionAlgorithm: 'RSAES_OAEP_SHA_256',
+    },
+    key: { spec: 'RSA_2048' },
   },
   CreateGrant: {
     parameters: {
@@ -195,6 +205,7 @@ const asked: Readonly<Record<string, Asked>> = {
   TagResource: { parameters: { Tags: [{ TagKey: 'team', TagValue: 'blue' }] } },
   UntagResource: { parameters: { TagKeys: ['team', 'stage'] } },
   EnableKeyRotation: { parameters: {} },
+  'EnableKeyRotation each quarter': { parameters: { RotationPeriodInDays: 90 } },
   GetKeyRotationStatus: { parameters: {} },
   GetKeyPolicy: { parameters: {} },
   PutKeyPolicy: { parameters: { BypassPolicyLockoutSafetyCheck: true } },
@@ -221,16 +232,20 @@ const asked: Readonly<Record<string, Asked>> = {
     parameters: { WrappingAlgorithm: 'RSAES_OAEP_SHA_256', WrappingKeySpec: 'RSA_2048' },
     key: { origin: 'EXTERNAL' },
   },
-  ImportKeyMaterial: { parameters: { ValidTo: now / 1000 + 86_400 }, key: { origin: 'EXTERNAL' } },
+  ImportKeyMaterial: {
+    parameters: { ValidTo: now / 1000 + 86_400, ExpirationModel: 'KEY_MATERIAL_EXPIRES' },
+    key: { origin: 'EXTERNAL' },
+  },
 }
-/** About the half of them, for statements about "some" operations. */
+/** About half of them, for statements about "some" operations. */
 const someActions = [
   ...['kms:Decrypt', 'kms:Generate*', 'kms:*Grant?', 'kms:CreateGrant', 'kms:ReEncryptFrom', 'kms:*g*Resource'],
-  ...['kms:Derive*', 'kms:Verify', 'kms:Get*', 'kms:*Region', 'kms:Repli*', 'kms:EnableKey*'],
+  ...['kms:Derive*', 'kms:Verify', 'kms:Get*', 'kms:*Region', 'kms:Repli*', 'kms:EnableKey*', 'kms:?utKeyPolicy'],
+  ...['kms:ImportKeyMaterial', 'kms:schedulekey*'],
 ]
 const otherActions = [
-  ...['kms:Encrypt', 'kms:?escribeKey', 'KMS:reencryptto', 'kms:Si?n', 'kms:PutKeyPolicy', 's3:*', 'kms:VerifyMac'],
-  ...['kms:GetPublicKey', 'kms:ListGrants', 'kms:RetireGrant', 'kms:ImportKeyMaterial'],
+  ...['kms:Encrypt', 'kms:?escribeKey', 'KMS:reencryptto', 'kms:Si?n', 's3:*', 'kms:VerifyMac', 'kms:*capsulate'],
+  ...['kms:GetPublicKey', 'kms:ListGrants', 'kms:RetireGrant'],
 ]
 
 const keyFacts: KeyFacts = {
@@ -246,7 +261,10 @@ const keyFacts: KeyFacts = {
   aliases: ['alias/app', 'alias/finance-key'],
 }
 
-type Surroundings = Pick<AccessRequest, 'sourceIp' | 'userAgent' | 'isSecure' | 'viaService' | 'region' | 'wallTime'>
+type Surroundings = Pick<
+  AccessRequest,
+  'sourceIp' | 'userAgent' | 'isSecure' | 'viaService' | 'region' | 'wallTime' | 'context'
+>
 const direct: Surroundings = {
   sourceIp: '203.0.113.10',
   userAgent: 'aws-cli/2.31',
@@ -261,6 +279,14 @@ const surroundings: Readonly<Record<string, Surroundings>> = {
   'without TLS': { ...direct, isSecure: false, userAgent: null },
   'over IPv6': { ...direct, sourceIp: '2001:db8:1234:5678::1' },
   'from nowhere': { ...direct, sourceIp: null },
+  'as is supposed': {
+    ...direct,
+    context: {
+      'aws:principalarn': ['arn:aws:someservice:us-east-2:999999999999:store/abc:111122223333:finance/document.txt'],
+      'kms:grantoperations': [],
+      'kms:requestalias': ['alias/app', 'alias/b'],
+    },
+  },
 }
 
 function requestOf(operation: string, around: Surroundings): Cell['request'] {
@@ -301,7 +327,7 @@ const conditionRows: readonly ConditionRow[] = [
   ['Null', 'kms:EncryptionContextKeys', false],
   ['Null', 'kms:BypassPolicyLockoutSafetyCheck', 'true'],
   ['Null', 'aws:TokenIssueTime', 'false'],
-  ['Bool', 'aws:SecureTransport', 'true'],
+  ['Bool', 'aws:SecureTransport', 'True'],
   ['Bool', 'kms:ReEncryptOnSameKey', true],
   ['BoolIfExists', 'kms:ReEncryptOnSameKey', 'false'],
   ['Bool', 'kms:GrantIsForAWSResource', 'false'],
@@ -317,8 +343,14 @@ const conditionRows: readonly ConditionRow[] = [
   ['ArnLike', 'aws:PrincipalArn', 'arn:aws:iam::*:role/App*'],
   ['ArnNotEquals', 'aws:PrincipalArn', `arn:aws:iam::${home}:user/*/alice`],
   ['ArnEquals', 'aws:PrincipalArn', 'arn:aws:sts::*:assumed-role/*'],
+  ['IpAddress', 'aws:SourceIp', ['2001:db9::/31', '203.0.113.8/30']],
+  ['NotIpAddress', 'aws:SourceIp', ['2001:dba::/31', '203.0.113.12/30']],
+  ['ArnLike', 'aws:PrincipalArn', 'arn:aws:someservice:*:111122223333:finance/*'],
+  ['ArnLike', 'aws:PrincipalArn', 'arn:aws:some*:*:9?9*:store/*:finance/*'],
+  ['ArnNotLike', 'aws:PrincipalArn', 'arn:aws:someservice:us-east-2:*:store/abc'],
   ['StringEquals', 'aws:PrincipalAccount', home],
   ['StringEquals', 'aws:PrincipalType', ['User', 'Account']],
+  ['StringNotEquals', 'aws:PrincipalType', 'AssumedRole'],
   ['StringLike', 'aws:userid', '*:s?'],
   ['StringEquals', 'aws:RequestedRegion', ['us-east-1', 'eu-west-1']],
   ['StringNotEquals', 'aws:SourceIdentity', 'carol'],
@@ -332,7 +364,10 @@ const conditionRows: readonly ConditionRow[] = [
   ['StringEquals', 'kms:KeyOrigin', 'AWS_KMS'],
   ['StringNotEquals', 'kms:EncryptionAlgorithm', 'SYMMETRIC_DEFAULT'],
   ['StringEquals', 'kms:MessageType', 'RAW'],
+  ['StringEquals', 'kms:MessageType', ['DIGEST', 'RAW']],
+  ['StringNotEqualsIfExists', 'kms:EncryptionAlgorithm', 'RSAES_OAEP_SHA_256'],
   ['StringLike', 'kms:SigningAlgorithm', 'RSASSA_P?S*'],
+  ['StringLike', 'kms:SigningAlgorithm', 'ECDSA*'],
   ['StringEquals', 'kms:MacAlgorithm', ['HMAC_SHA_256', 'HMAC_SHA_512']],
   ['StringNotEquals', 'kms:WrappingAlgorithm', 'RSAES_OAEP_SHA_1'],
   ['StringLike', 'kms:DataKeyPairSpec', 'ECC*'],
@@ -361,9 +396,9 @@ const conditionRows: readonly ConditionRow[] = [
   ['StringEquals', 'kms:KeyUsage', ['ENCRYPT_DECRYPT', 'SIGN_VERIFY']],
   ['StringEquals', 'kms:MultiRegionKeyType', 'PRIMARY'],
   ['StringEquals', 'kms:ReplicaRegion', ['eu-west-1', 'us-west-2']],
-  ['StringLike', 'kms:PrimaryRegion', 'us-*'],
+  ['StringLike', 'kms:PrimaryRegion', 'eu-*'],
   ['StringEquals', 'kms:KeyAgreementAlgorithm', 'ECDH'],
-  ['StringNotLike', 'kms:WrappingKeySpec', 'RSA_4*'],
+  ['StringNotLike', 'kms:WrappingKeySpec', 'RSA_2*'],
   ['ArnLike', 'kms:RetiringPrincipal', `arn:aws:iam::${home}:user/*`],
 ]
 
@@ -859,7 +894,8 @@ const changes: Rows<(cell: Cell, by: Change) => Cell> = {
     const sourceArn = `arn:aws:s3:::bucket-${a % 2}`
     const onBehalf = { ...cell.request, context: { 'aws:sourcearn': [`arn:aws:s3:::bucket-${b % 2}`] } }
     const limited = withGrant(cell, b, (grant) => ({ ...grant, constraints: { ...grant.constraints, sourceArn } }))
-    return b % 3 === 0 ? limited : { ...limited, request: onBehalf }
+    const Constraints = { EncryptionContextSubset: { Dept: 'IT' }, SourceArn: `arn:aws:s3:::bucket-${b % 2}` }
+    return b % 3 === 0 ? limited : withParameters({ ...limited, request: onBehalf }, b % 3 === 1 ? { Constraints } : {})
   },
   'another who may retire a grant': (cell, { a, b }) =>
     withGrant(cell, a, (grant) => {
@@ -1275,14 +1311,14 @@ describe('the reference', () => {
 })
 
 describe('the decision about a key', () => {
-  it('is the reference’s in every cell of the matrix, which is not lopsided', () => {
+  it('is the reference’s in every cell of the matrix, which is not lopsided', { timeout }, () => {
     const shares = new Map<string, Share>()
     const share = (name: string) => shares.get(name) ?? shares.set(name, new Share()).get(name)
     const different: Cell[] = []
     for (const at of matrix()) {
       const cell = cellAt(at)
       const { expected, actual } = bothAnswers(cell)
-      if (expected !== actual || (isGranted(cell) && !saysMayBeGranted(cell))) different.push(cell)
+      if (expected !== actual || (expected && isGranted(cell) && !saysMayBeGranted(cell))) different.push(cell)
       share('all')?.add(expected)
       for (const [dimension, value] of Object.entries(at)) {
         if (dimension !== 'condition') share(`${dimension}: ${value}`)?.add(expected)
@@ -1294,7 +1330,7 @@ describe('the decision about a key', () => {
     expect(lopsided.map(([name, { percent }]) => `${name} ${percent.toFixed(1)} %`)).toEqual([])
   })
 
-  it('is the reference’s for every condition with every operation', () => {
+  it('is the reference’s for every condition with every operation', { timeout }, () => {
     const allowed = new Share()
     for (const place of ['the key policy allows', 'the identity policy denies']) {
       for (const name of ['user', 'session', 'other session']) {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { type Facts, plan, type Secrets } from '../../src/deploy/plan.ts'
+import { adviceOn, type Facts, type Names, plan as planOf, type Secrets } from '../../src/deploy/plan.ts'
 import { Stop } from '../../src/local/options.ts'
 
 const keyOf = (byte: number) => Buffer.alloc(32, byte).toString('base64')
@@ -10,27 +10,64 @@ const secrets = {
   ROOT_KEYS: `1:${keyOf(1)} 2:${keyOf(2)}`,
   ROOT_CREDENTIALS: '111122223333:AKIDMINE:s3cret:with/colon',
 } satisfies Secrets
-const fresh = { databases: ['another'], secretNames: [] }
-const deployed = { databases: ['another', 'edge-kms'], secretNames: ['ROOT_KEYS', 'ROOT_CREDENTIALS'] }
+const names: Names = { database: 'edge-kms', queues: ['jobs', 'jobs-dead'], buckets: ['trail'] }
+const fresh = { databases: ['another'], queues: ['another'], buckets: [], secretNames: [] }
+const deployed = {
+  databases: ['another', 'edge-kms'],
+  queues: ['jobs-dead', 'jobs'],
+  buckets: ['trail'],
+  secretNames: ['ROOT_KEYS', 'ROOT_CREDENTIALS'],
+}
 
-const commands = (facts: Facts) => plan(facts).map(({ args }) => args.slice(0, 3).join(' '))
-const create = 'd1 create edge-kms'
-const migrate = 'd1 migrations apply'
-const compare = 'd1 execute edge-kms'
+type Given = Omit<Facts, 'names'>
+const plan = (facts: Given) => planOf({ names, ...facts })
+const commands = (facts: Given) => plan(facts).map(({ args }) => args.slice(0, 4).join(' '))
+const database = 'd1 create edge-kms'
+const queues = ['queues create jobs', 'queues create jobs-dead']
+const bucket = 'r2 bucket create trail'
+const create = [database, ...queues, bucket]
+const migrate = 'd1 migrations apply edge-kms'
+const compare = 'd1 execute edge-kms --remote'
 
 describe('steps', () => {
-  it.each<[string, Facts, string[]]>([
-    ['a fresh account', { secrets, cloud: fresh }, [create, migrate, compare, 'deploy']],
-    ['Cloudflare not asked', { secrets, cloud: null }, [create, migrate, compare, 'deploy']],
+  it.each<[string, Given, string[]]>([
+    ['a fresh account', { secrets, cloud: fresh }, [...create, migrate, compare, 'deploy']],
+    ['Cloudflare not asked', { secrets, cloud: null }, [...create, migrate, compare, 'deploy']],
     ['a deployment, with secrets', { secrets, cloud: deployed }, [migrate, compare, 'deploy']],
     ['a deployment, without secrets', { secrets: {}, cloud: deployed }, [migrate, 'deploy']],
     [
       'a database that a failed deploy left',
       { secrets, cloud: { ...fresh, databases: ['edge-kms'] } },
-      [migrate, compare, 'deploy'],
+      [...queues, bucket, migrate, compare, 'deploy'],
+    ],
+    [
+      'a deployment that lacks a queue and the bucket',
+      { secrets: {}, cloud: { ...deployed, queues: ['jobs'], buckets: ['trail-2'] } },
+      ['queues create jobs-dead', bucket, migrate, 'deploy'],
     ],
   ])('of %s', (_, facts, steps) => {
     expect(commands(facts)).toEqual(steps)
+  })
+
+  it('say what is created, and only where Cloudflare was asked that it is', () => {
+    const said = (cloud: Given['cloud']) => plan({ secrets, cloud }).map(({ sentence }) => sentence)
+    expect(said(fresh).slice(0, 4)).toEqual([
+      'Create the D1 database edge-kms.',
+      'Create the queue jobs.',
+      'Create the queue jobs-dead.',
+      'Create the R2 bucket trail.',
+    ])
+    for (const sentence of said(null).slice(0, 4)) expect(sentence).toMatch(/ if it is missing\.$/)
+  })
+
+  it.each([
+    ['queues', "Queue name 'jobs' is already taken. Please use a different name and try again. [code: 11009]", true],
+    ['queues', 'Queue name is invalid. [code: 11003]', false],
+    ['r2', 'The bucket you tried to create already exists, and you own it. [code: 10004]', true],
+    ['r2', 'The specified bucket name is not valid. [code: 10005]', false],
+  ])('of %s are done where Cloudflare answers %j: %s', (command, complaint, isDone) => {
+    const { already } = plan({ secrets, cloud: fresh }).find(({ args }) => args[0] === command) ?? {}
+    expect(already?.test(complaint)).toBe(isDone)
   })
 
   it('are of the remote database', () => {
@@ -124,20 +161,41 @@ describe('the root keys of a deployment', () => {
   // What RootKeys.checkValue in src/crypto says of keyOf(1).
   const own = '293971917b302518'
 
-  it.each([[[]], [[{ version: 1, checkValue: own }]]])('may be its own and new ones, case %#', (stored) => {
+  it.each([
+    [[]],
+    [[{ version: 1, checkValue: own, retiredAt: null }]],
+    [[{ version: 7, checkValue: '0011223344556677', retiredAt: 1 }]],
+  ])('may be its own and new ones, case %#', (stored) => {
     expect(() => rows(stored)).not.toThrow()
   })
 
   it.each([
-    [[{ version: 1, checkValue: '0011223344556677' }], 'ROOT_KEYS has another version 1,'],
+    [[{ version: 1, checkValue: '0011223344556677', retiredAt: null }], 'ROOT_KEYS has another version 1,'],
     [
       [
-        { version: 1, checkValue: own },
-        { version: 3, checkValue: own },
+        { version: 1, checkValue: own, retiredAt: null },
+        { version: 3, checkValue: own, retiredAt: null },
       ],
       'ROOT_KEYS lacks version 3,',
     ],
+    [[{ version: 1, checkValue: '0011223344556677', retiredAt: 1 }], 'ROOT_KEYS has another version 1,'],
+    [[{ version: 2, checkValue: own, retiredAt: 1 }], 'Version 2 of ROOT_KEYS was retired'],
   ])('may not be others or fewer, case %#', (stored, sentence) => {
     expect(() => rows(stored)).toThrow(sentence)
+  })
+})
+
+describe('advice', () => {
+  it.each([
+    [
+      ['r2', 'bucket', 'list'],
+      'Please enable R2 through the Cloudflare Dashboard. [code: 10042]',
+      /^R2 has to be enabled/,
+    ],
+    [['deploy'], 'Something else. [code: 10042]', /^$/],
+    [['queues', 'list'], 'Authentication error [code: 10000]', /^The token may lack a permission/],
+    [['queues', 'list'], 'Too many requests. [code: 971]', /^$/],
+  ])('on %j that failed with %j', (args, complaint, sentence) => {
+    expect(adviceOn(args, complaint)).toMatch(sentence)
   })
 })

@@ -11,6 +11,7 @@ const floors: Record<string, number> = {
   access: 1,
   key: 2,
   catalog: 2,
+  audit: 2,
   operations: 3,
   iam: 3,
   http: 4,
@@ -18,6 +19,8 @@ const floors: Record<string, number> = {
   '.': 5,
   local: 6,
   deploy: 6,
+  admin: 6,
+  verify: 6,
 }
 
 /** Who may know more, or less, than the floors say. */
@@ -25,12 +28,19 @@ const exceptions: Record<string, readonly string[]> = {
   // The door is handed what it needs by the composition root.
   http: ['model'],
   // A sweep finds its work in the index and hands it to the keys.
-  jobs: ['catalog', 'key', 'model'],
+  jobs: ['audit', 'catalog', 'crypto', 'key', 'model'],
   // local/worker.ts wraps the Worker; the rest is the Node side, which imports nothing of it.
   local: [],
   'local/worker.ts': ['.', 'http', 'model'],
+  'local/in-worker/clock.ts': ['catalog', 'jobs', 'model'],
+  'local/in-worker/env.ts': ['.'],
+  'local/in-worker/queues.ts': ['.'],
   // Asks the Worker's own rules whether the secrets are well-formed.
   deploy: ['model', 'local'],
+  // Asks the Worker over HTTP.
+  admin: ['local'],
+  // Reads what the archive has by the names and shapes that the trail writes.
+  verify: ['admin', 'audit', 'local', 'model'],
 }
 
 const files = globSync('**/*.ts', { cwd: source }).filter((file) => !file.endsWith('drizzle.config.ts'))

@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { KeyRecord, KeyState } from '../../src/key/key.ts'
-import { nextDue, rotationAfter, type StatefulOperation, stateRefusal } from '../../src/key/lifecycle.ts'
+import {
+  nextDue,
+  rotationAfter,
+  type StatefulOperation,
+  stateRefusal,
+  stateWithoutMaterial,
+} from '../../src/key/lifecycle.ts'
 import { dayMs } from '../../src/model/limits.ts'
 
 const arn = 'arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
@@ -23,6 +29,7 @@ const enabled: KeyRecord = {
   deletion: null,
   rotation: null,
   onDemandRotations: 0,
+  materialExpiresAt: null,
   currentMaterialId: '00'.repeat(32),
 }
 
@@ -100,6 +107,15 @@ describe('nextDue', () => {
     ['a key pending deletion with a schedule', { state: 'PendingDeletion', deletion, rotation }, erase],
     ['a replica pending deletion', { state: 'PendingReplicaDeletion', deletion }, null],
     ['a key pending import', { state: 'PendingImport', rotation }, null],
+    ['a key whose material expires', { materialExpiresAt: 9 }, { work: 'expire', at: 9 }],
+    ['a disabled key whose material expires', { state: 'Disabled', materialExpiresAt: 9 }, { work: 'expire', at: 9 }],
+    ['one pending deletion first', { state: 'PendingDeletion', deletion, materialExpiresAt: 9 }, erase],
+    [
+      'one pending deletion after',
+      { state: 'PendingDeletion', deletion, materialExpiresAt: 6 },
+      { work: 'expire', at: 6 },
+    ],
+    ['one pending deletion at once', { state: 'PendingDeletion', deletion, materialExpiresAt: 7 }, erase],
   ] as const)('of %s', (_name, change, due) => {
     expect(nextDue({ ...enabled, ...change })).toEqual(due)
   })
@@ -112,6 +128,18 @@ describe('nextDue', () => {
         expect(due?.work === 'delete').toBe(state === 'PendingDeletion')
       }),
     )
+  })
+})
+
+describe('a key without its material', () => {
+  it.each([
+    ['Enabled', 'PendingImport'],
+    ['Disabled', 'PendingImport'],
+    ['PendingImport', 'PendingImport'],
+    ['PendingDeletion', 'PendingDeletion'],
+    ['PendingReplicaDeletion', 'PendingReplicaDeletion'],
+  ] as const)('that was %s is %s', (before, after) => {
+    expect(stateWithoutMaterial(before)).toBe(after)
   })
 })
 

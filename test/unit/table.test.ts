@@ -105,7 +105,8 @@ it('knows no exception of KMS that the SDK does not', () => {
     'ValidationException',
   ]
   // IAM's and STS's go by their codes.
-  const ofKms = Object.keys(exceptions).filter((name) => name.endsWith('Exception'))
+  const ofCloudTrail = /^Invalid(EventCategory|LookupAttributes|MaxResults|NextToken|TimeRange)Exception$/
+  const ofKms = Object.keys(exceptions).filter((name) => name.endsWith('Exception') && !ofCloudTrail.test(name))
   expect(ofKms.filter((name) => exported[name] === undefined)).toEqual(notModelled)
 })
 

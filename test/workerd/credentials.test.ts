@@ -19,7 +19,7 @@ import {
   send,
   signedBy,
   trust,
-} from '../support/query.ts'
+} from '../support/query-door.ts'
 import { testClock } from '../support/test-worker.ts'
 import { account, createKey, env } from '../support/workerd.ts'
 

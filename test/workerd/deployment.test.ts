@@ -1,12 +1,7 @@
-import {
-  createExecutionContext,
-  createScheduledController,
-  evictDurableObject,
-  waitOnExecutionContext,
-} from 'cloudflare:test'
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import worker, { testClock } from '../support/test-worker.ts'
-import { callBy, createKey, dayMs, env, indexRow, region, request, succeed } from '../support/workerd.ts'
+import { createKey, env, request, succeed } from '../support/workerd.ts'
 
 afterEach(() => {
   Object.assign(testClock, { wallMs: 0, lifecycleMs: 0 })
@@ -34,6 +29,7 @@ describe('a configuration that is wrong', () => {
     ['no credentials', { ROOT_CREDENTIALS: '' }, /^ROOT_CREDENTIALS is not set/],
     ['malformed credentials', { ROOT_CREDENTIALS: '1:a:secret-one' }, /^ROOT_CREDENTIALS is malformed: entry 1/],
     ['a wrong number', { KEY_SNAPSHOT_SECONDS: 'five' }, /^KEY_SNAPSHOT_SECONDS is not a number of seconds/],
+    ['a wrong number of rows', { AUDIT_ROWS_MAX: 'all' }, /^AUDIT_ROWS_MAX is not a number of rows/],
     ['a wrong Region', { REGIONS: 'us-east-1 moon-1' }, /^REGIONS has moon-1, which is no AWS Region/],
   ])('%s: every call says which, and health is not ready', async (_, change, sentence) => {
     await createKey()
@@ -84,53 +80,5 @@ describe('health', () => {
     const down = { ...env, DB: { prepare: away, batch: away } as unknown as D1Database }
     vi.spyOn(console, 'warn').mockImplementation(() => {})
     expect(await ready(down)).toMatchObject({ status: 503, body: { ready: false, database: false, objects: true } })
-  })
-})
-
-describe('the cron', () => {
-  const cron = async () => {
-    const controller = createScheduledController({ cron: '*/15 * * * *' })
-    const ctx = createExecutionContext()
-    await worker.scheduled?.(controller as never, env, ctx)
-    await waitOnExecutionContext(ctx)
-  }
-
-  it('rotates and deletes what is due, past a key that cannot be', async () => {
-    vi.spyOn(console, 'warn').mockImplementation(() => {})
-    vi.spyOn(console, 'log').mockImplementation(() => {})
-    const [rotating, deleting, bad] = [await createKey(), await createKey(), await createKey()]
-    await rotating.key.enableRotation(callBy(), 365)
-    await deleting.key.scheduleDeletion(callBy(), 7)
-    await bad.key.enableRotation(callBy(), 90)
-    // An index that is ahead of its object: the key refuses, first in line.
-    await env.DB.prepare('update keys set revision = 99 where key_id = ?').bind(bad.keyId).run()
-    await evictDurableObject(bad.stub)
-    testClock.lifecycleMs = 366 * dayMs
-    await cron()
-    const rotations = await succeed('ListKeyRotations', { KeyId: rotating.keyId })
-    expect(rotations.Rotations).toMatchObject([{ RotationType: 'AUTOMATIC', KeyMaterialState: 'CURRENT' }])
-    expect(await request('DescribeKey', { KeyId: deleting.keyId })).toMatchObject({
-      body: {
-        __type: 'NotFoundException',
-        message: `Key 'arn:aws:kms:${region}:111122223333:key/${deleting.keyId}' does not exist`,
-      },
-    })
-    await cron()
-    expect((await succeed('ListKeyRotations', { KeyId: rotating.keyId })).Rotations).toHaveLength(1)
-    await env.DB.prepare('delete from keys where key_id = ?').bind(bad.keyId).run()
-  })
-
-  it('pages through more keys than fit one page', async () => {
-    vi.spyOn(console, 'log').mockImplementation(() => {})
-    const count = env.SLOW ? 1_000 : 210
-    const keyIds: string[] = []
-    for (let at = 0; at < count; at += 15) {
-      const made = await Promise.all(Array.from({ length: Math.min(15, count - at) }, () => createKey()))
-      await Promise.all(made.map(({ key }) => key.scheduleDeletion(callBy(), 7)))
-      keyIds.push(...made.map(({ keyId }) => keyId))
-    }
-    testClock.lifecycleMs = 8 * dayMs
-    await cron()
-    for (const keyId of keyIds) expect((await indexRow(keyId))?.deleted_at).not.toBeNull()
   })
 })

@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { recordChanges } from '../../src/catalog/events.ts'
 import { loadRole, loadUser } from '../../src/catalog/principals.ts'
 import { deploymentOf } from '../../src/deployment.ts'
 import { rolePowers, sessionPrincipal, userPrincipal } from '../../src/iam/caller.ts'
@@ -15,6 +16,9 @@ if (typeof deployment === 'string') throw new Error(deployment)
 export const services: IamServices = {
   ...deployment,
   fetch: () => Promise.reject(new Error('nothing is fetched')),
+  sendAudit: async () => {},
+  snapshotAge: () => null,
+  recordChanges: (events) => recordChanges(deployment.database, events),
   waitUntil: () => {},
 }
 

@@ -124,7 +124,7 @@ describe('trust policies', () => {
     const root = newAccount()
     const { User } = await root.ok('CreateUser', { UserName: 'alice' })
     const { Role } = await root.ok('CreateRole', { RoleName: 'a', AssumeRolePolicyDocument: trust(User.Arn) })
-    const session = `arn:aws:sts::${root.account}:assumed-role/a/s`
+    const session = `arn:aws:sts::${root.account}:assumed-role/a/session`
     await root.ok('CreateRole', { RoleName: 'b', AssumeRolePolicyDocument: trust(User.Arn, Role.Arn, session) })
     expect(await shownTrust(root, 'b')).toBe(trust(User.Arn, Role.Arn, session))
     await root.ok('DeleteUser', { UserName: 'alice' })
@@ -132,7 +132,7 @@ describe('trust policies', () => {
     await root.ok('CreateUser', { UserName: 'alice' })
     expect(await shownTrust(root, 'b')).toBe(trust(User.UserId, Role.Arn, session))
     await root.ok('DeleteRole', { RoleName: 'a' })
-    expect(await shownTrust(root, 'b')).toBe(trust(User.UserId, Role.RoleId, `${Role.RoleId}:s`))
+    expect(await shownTrust(root, 'b')).toBe(trust(User.UserId, Role.RoleId, `${Role.RoleId}:session`))
     // Written again, the same text binds the namesake.
     await root.ok('UpdateAssumeRolePolicy', { RoleName: 'b', PolicyDocument: trust(User.Arn) })
     expect(await shownTrust(root, 'b')).toBe(trust(User.Arn))

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { openAccessKey } from '../../src/crypto/secret.ts'
-import { env } from '../support/workerd.ts'
+import { invokeQuery } from '../../src/iam/invoke.ts'
+import { callBy, env } from '../support/workerd.ts'
 import { allow, asRole, asUser, newAccount, rowsWith, services, trust } from './iam-door.ts'
 
 describe('users', () => {
@@ -158,6 +159,9 @@ describe('access keys', () => {
     const sealed = { accessKeyId: AccessKeyId, rootVersion: Number(row?.root_version), sealed: String(row?.sealed) }
     expect(await openAccessKey(services.roots, root.account, sealed)).toBe(SecretAccessKey)
     expect(await openAccessKey(services.roots, newAccount().account, sealed)).toBeNull()
+    for (const table of ['events', 'event_resources', 'access_keys']) {
+      expect(await rowsWith(table, SecretAccessKey)).toBe(0)
+    }
     for (const spy of log) expect(JSON.stringify(spy.mock.calls)).not.toContain(SecretAccessKey)
     vi.restoreAllMocks()
   })
@@ -173,6 +177,17 @@ describe('access keys', () => {
     expect((await root.ok('ListAccessKeys', { UserName: 'alice' })).AccessKeyMetadata).toHaveLength(2)
     const pages = await root.pages('ListAccessKeys', 'AccessKeyMetadata', { UserName: 'alice' }, 1)
     expect(pages.map((page) => page.length)).toEqual([1, 1])
+  })
+
+  it('are not made while the root keys are unproven', async () => {
+    const root = newAccount()
+    await root.ok('CreateUser', { UserName: 'alice' })
+    const unproven = { ...services, isProven: false }
+    const call = callBy({ principal: root.principal })
+    expect(await invokeQuery('iam', 'CreateAccessKey', { UserName: 'alice' }, call, unproven)).toMatchObject({
+      refused: 'DependencyTimeoutException',
+    })
+    expect((await root.ok('ListAccessKeys', { UserName: 'alice' })).AccessKeyMetadata).toEqual([])
   })
 
   it('are made inactive and deleted under the name of their own user alone', async () => {

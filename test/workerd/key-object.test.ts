@@ -40,8 +40,11 @@ const methods: Record<keyof Key, (key: Key, call: KeyCall, keyId: string) => Pro
   listGrants: (key, call) => key.listGrants(call, grantPage),
   putPolicy: (key, call) =>
     key.putPolicy(call, { policy: defaultKeyPolicy(account), policyPrincipalIds: {}, isLockoutChecked: false }),
+  republish: (key, call) => key.republish(call, ''),
   retireGrant: (key, call) => key.retireGrant(call, '00'.repeat(32), false),
   revokeGrant: (key, call) => key.revokeGrant(call, '00'.repeat(32), false),
+  rewrap: (key, call) => key.rewrap(call),
+  rootVersions: (key, call) => key.rootVersions(call),
   rotateOnDemand: (key, call) => key.rotateOnDemand(call),
   rotations: (key, call) => key.rotations(call, { after: 0, limit: 10, isWithFirst: true }),
   scheduleDeletion: (key, call) => key.scheduleDeletion(call, 7),
@@ -56,7 +59,16 @@ const methods: Record<keyof Key, (key: Key, call: KeyCall, keyId: string) => Pro
 const grantPage = { after: '', limit: 10, grantId: null, granteePrincipal: null, granteeServicePrincipal: null }
 
 /** What only this deployment itself may ask. */
-const internal: readonly string[] = ['grantsAllowing', 'grantsNaming', 'settle', 'snapshot', 'version']
+const internal: readonly string[] = [
+  'grantsAllowing',
+  'grantsNaming',
+  'republish',
+  'rewrap',
+  'rootVersions',
+  'settle',
+  'snapshot',
+  'version',
+]
 
 async function stored(keyId: string): Promise<KeySnapshot> {
   const snapshot = await keyObject(env.KEYS, region, keyId).snapshot(sweepCall())

@@ -167,7 +167,7 @@ describe('an identity policy', () => {
     const at = await isolate()
     const user = await storedUser({}, allow('kms:CreateKey'))
     const Tags = [{ TagKey: 'team', TagValue: 'a' }]
-    const input = { BypassPolicyLockoutSafetyCheck: true }
+    const input = {}
     expect(await at.must('CreateKey', input, user)).toHaveProperty('KeyMetadata')
     expect(await at.ask('CreateKey', { ...input, Tags }, user)).toMatchObject(denied)
     const tagger = await storedUser({}, allow(['kms:CreateKey', 'kms:TagResource']))

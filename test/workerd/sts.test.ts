@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { RootKeys } from '../../src/crypto/root-keys.ts'
+import { openSession } from '../../src/crypto/session-token.ts'
 import {
   accountRoot,
   allow,
@@ -15,7 +17,7 @@ import {
   query,
   root,
   trust,
-} from '../support/query.ts'
+} from '../support/query-door.ts'
 import { testClock } from '../support/test-worker.ts'
 import { account, createKey, env } from '../support/workerd.ts'
 
@@ -247,6 +249,16 @@ describe('a session', () => {
     const session = await sessionOf(role.arn, user.keys)
     expect(await whoIs({ ...session, secretAccessKey: 'guess' })).toMatch(/^SignatureDoesNotMatch/)
     expect(await whoIs({ ...user.keys, sessionToken: session.sessionToken ?? '' })).toBe(invalidToken)
+    const open = async (rootKeys: string | undefined) => {
+      const roots = (await RootKeys.parse(rootKeys)) as RootKeys
+      return (await openSession(roots, session.accessKeyId, session.sessionToken ?? ''))?.arn ?? null
+    }
+    expect(await open(env.ROOT_KEYS)).toContain(role.name)
+    const other = new Uint8Array(32).fill(7).toBase64()
+    expect(await open(`1:${other}`)).toBeNull()
+    expect(await open(`2:${other}`)).toBeNull()
+    // A new version seals from now on, and the old one goes on opening.
+    expect(await open(`${env.ROOT_KEYS} 2:${other}`)).toContain(role.name)
   })
 
   it('may what its role may now, and nothing once the role is gone', async () => {
