@@ -5,9 +5,6 @@ import { refuse } from '../model/errors.ts'
 import { integer, list, optional, required, shape, string, structure, timestamp } from '../model/shapes.ts'
 import { anything, type QueryOperation, query } from './operation.ts'
 
-/** LookupEvents shows what is at most this old, as CloudTrail does. */
-const shownDays = 90
-const daySeconds = 86_400
 const resultsMax = 50
 
 const attributes: readonly EventAttribute[] = [
@@ -51,7 +48,8 @@ const LookupEvents = query({
   async handle(input, call, _found, { database, roots }) {
     const { LookupAttributes = [], StartTime, EndTime, EventCategory, MaxResults = resultsMax, NextToken } = input
     const now = Math.floor(call.time / 1000)
-    const from = Math.max(secondsOf(StartTime) ?? 0, now - shownDays * daySeconds)
+    // How far back there is something is for retention to say.
+    const from = secondsOf(StartTime) ?? 0
     const to = secondsOf(EndTime) ?? now
     if (EventCategory !== undefined) {
       return refuse('InvalidEventCategoryException', `Event category ${EventCategory} has no events here.`)
