@@ -1,5 +1,6 @@
 import { authorizeByIdentity } from '../access/decide.ts'
 import { denialText } from '../access/denial-text.ts'
+import { requestOf } from '../access/request-of.ts'
 import type { Call } from '../model/call.ts'
 import { type Refusal, refuse } from '../model/errors.ts'
 import { locationHint } from '../model/regions.ts'
@@ -37,22 +38,8 @@ export async function getAuditHead(
   { account, region }: TrailName,
   namespace: TrailNamespace,
 ): Promise<TrailHead | Refusal> {
-  const { principal, wallTime, sourceIp, userAgent, isSecure, viaService } = call
-  const request = {
-    principal,
-    action: 'edge-kms:GetAuditHead',
-    resource: '*',
-    resourceAccount: account,
-    key: null,
-    keyNamed: null,
-    parameters: {},
-    region,
-    wallTime,
-    sourceIp,
-    userAgent,
-    isSecure,
-    viaService,
-  }
+  const asked = { action: 'edge-kms:GetAuditHead', resource: '*', resourceAccount: account, parameters: {}, region }
+  const request = requestOf(call, asked)
   const verdict = authorizeByIdentity(request)
   if (!verdict.isAllowed) return refuse('AccessDeniedException', denialText(request, verdict), verdict.reason)
   const head = await trailHead(namespace, account, region)

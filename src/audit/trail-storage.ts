@@ -1,4 +1,5 @@
 import type { AuditKeyIdentity, SealedAuditKey } from '../crypto/audit-key.ts'
+import { upgradeSchema } from '../model/schema-steps.ts'
 import type { ArchivedFile, ChainEnd } from './digest.ts'
 
 /** The tables of one trail's object, in numbered steps: a step that has shipped is never edited. */
@@ -64,7 +65,7 @@ export class TrailStorage {
   /** Null: nothing was ever archived here. Looks before anything else touches storage. */
   read(): StoredTrail | null {
     if (this.#rows(`select 1 from sqlite_master where name = 'schema_step'`).length === 0) return null
-    this.#upgrade()
+    upgradeSchema(this.#sql, steps)
     const [row] = this.#rows('select * from trail')
     if (row === undefined) return null
     return {
@@ -78,7 +79,7 @@ export class TrailStorage {
   }
 
   create({ account, region, publicKey, rootVersion, sealed }: AuditKeyIdentity & SealedAuditKey): void {
-    this.#upgrade()
+    upgradeSchema(this.#sql, steps)
     this.#sql.exec(
       'insert into trail (account, region, public_key, root_version, sealed) values (?, ?, ?, ?, ?)',
       account,
@@ -169,17 +170,6 @@ export class TrailStorage {
       'delete from covered_batch where sequence <= (select max(sequence) from covered_batch) - ?',
       coveredMax,
     )
-  }
-
-  #upgrade(): void {
-    this.#sql.exec('create table if not exists schema_step (step integer not null)')
-    const done = (this.#rows('select max(step) as step from schema_step')[0]?.step as number | null) ?? 0
-    if (done > steps.length) throw new Error(`This trail was stored by a newer edge-kms (schema step ${done})`)
-    for (const [at, step] of steps.entries()) {
-      if (at < done) continue
-      this.#sql.exec(step)
-      this.#sql.exec('insert into schema_step values (?)', at + 1)
-    }
   }
 
   #rows(query: string, ...bindings: SqlStorageValue[]): Row[] {

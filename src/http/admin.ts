@@ -2,7 +2,7 @@ import { fromUtf8 } from '../model/bytes.ts'
 import { anyRegion, type Call, servicePrincipal } from '../model/call.ts'
 import { causeOf, type ExceptionName, exceptions, isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { refusal } from './aws-json.ts'
-import { type Door, rawTarget, readBody, type Target } from './serve.ts'
+import { callOf, type Door, rawTarget, readBody, type Target } from './serve.ts'
 import type { Caller } from './sigv4.ts'
 
 /** As much of the door as an operator comes through. */
@@ -52,19 +52,7 @@ async function answerTo(request: Request, target: Target, requestId: string, doo
   if (run === null) return refuse('NotFoundException', `There is no job ${name}.`)
   const input = parsed(bytes)
   if (input === undefined) return refuse('ValidationException', 'The request is not JSON in UTF-8.')
-  const { principal, accessKeyId, region } = caller
-  const asked: Call = {
-    requestId,
-    principal,
-    accessKeyId,
-    region,
-    wallTime,
-    time,
-    sourceIp: door.sourceIp(request),
-    userAgent: request.headers.get('user-agent'),
-    isSecure: target.url.startsWith('https:'),
-    viaService: null,
-  }
+  const asked = callOf(request, caller, { requestId, wallTime, time, url: target.url }, door)
   const call = { ...asked, principal: servicePrincipal('admin.edge-kms'), accessKeyId: null, region: anyRegion }
   return run(input, call, asked)
 }

@@ -2,7 +2,7 @@ import type { Call } from '../model/call.ts'
 import { causeOf, isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { isRegion } from '../model/regions.ts'
 import { refusedOf, signedForKms } from './admin.ts'
-import { type Door, rawTarget } from './serve.ts'
+import { callOf, type Door, rawTarget } from './serve.ts'
 
 /** The head of a trail's chain of digests, for whoever may know it. */
 export type ReadAuditHead = (
@@ -29,17 +29,6 @@ async function answerTo(request: Request, requestId: string, door: Door, read: R
   const [account, region] = [query.get('account') ?? '', query.get('region') ?? '']
   if (!/^\d{12}$/.test(account)) return refuse('ValidationException', 'account is the 12 digits of an account.')
   if (!isRegion(region)) return refuse('ValidationException', 'region is an AWS Region.')
-  const call: Call = {
-    requestId,
-    principal: caller.principal,
-    accessKeyId: caller.accessKeyId,
-    region: caller.region,
-    wallTime,
-    time,
-    sourceIp: door.sourceIp(request),
-    userAgent: request.headers.get('user-agent'),
-    isSecure: target.url.startsWith('https:'),
-    viaService: null,
-  }
+  const call = callOf(request, caller, { requestId, wallTime, time, url: target.url }, door)
   return read(call, { account, region })
 }

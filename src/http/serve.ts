@@ -64,23 +64,40 @@ export async function serve(request: Request, { url, path, query }: Target, door
     const read = wire.read(headers, body)
     if (isRefusal(read)) return wire.refuse(read, null, requestId)
     asked = read
-    const call: Call = {
-      requestId,
-      principal: caller.principal,
-      accessKeyId: caller.accessKeyId,
-      region: caller.region,
-      wallTime,
-      time,
-      sourceIp: door.sourceIp(request),
-      userAgent: headers.get('user-agent'),
-      isSecure: url.startsWith('https:'),
-      viaService: null,
-    }
+    const call = callOf(request, caller, { requestId, wallTime, time, url }, door)
     const answer = await door.invoke(caller.service, asked.operation, asked.input, call)
     return isRefusal(answer) ? wire.refuse(answer, asked, requestId) : wire.answer(answer, asked, requestId)
   } catch (failure) {
     console.error(JSON.stringify({ requestId, bug: describe(failure) }))
     return wire.refuse(refuse('KMSInternalException', null), asked, requestId)
+  }
+}
+
+interface Moment {
+  readonly requestId: string
+  readonly wallTime: number
+  readonly time: number
+  readonly url: string
+}
+
+/** The call that a request is, by whoever signed it. */
+export function callOf(
+  request: Request,
+  { principal, accessKeyId, region }: Pick<Call, 'principal' | 'accessKeyId' | 'region'>,
+  { requestId, wallTime, time, url }: Moment,
+  door: Pick<Door, 'sourceIp'>,
+): Call {
+  return {
+    requestId,
+    principal,
+    accessKeyId,
+    region,
+    wallTime,
+    time,
+    sourceIp: door.sourceIp(request),
+    userAgent: request.headers.get('user-agent'),
+    isSecure: url.startsWith('https:'),
+    viaService: null,
   }
 }
 

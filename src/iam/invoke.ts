@@ -1,6 +1,7 @@
 import { authorizeByIdentity } from '../access/decide.ts'
 import { denialText } from '../access/denial-text.ts'
 import type { AccessRequest } from '../access/request.ts'
+import { requestOf } from '../access/request-of.ts'
 import { recorded } from '../audit/recorded.ts'
 import { isDatabaseFailure } from '../catalog/database.ts'
 import { listTags } from '../catalog/iam-tags.ts'
@@ -80,8 +81,11 @@ async function perform(
   if (row.action !== null) {
     const context = await contextOf(target, input, call, services)
     const further = isRefusal(target.found) ? [] : (row.further?.(input, target.found, target.arn) ?? [])
+    const resourceAccount = call.principal.account
     for (const need of [{ action: row.action, arn: target.arn }, ...further]) {
-      const denied = denial(accessRequest(need.action, need.arn, input, call, context))
+      const denied = denial(
+        requestOf(call, { action: need.action, resource: need.arn, resourceAccount, parameters: input, context }),
+      )
       if (denied !== null) return denied
     }
   }
@@ -99,31 +103,6 @@ async function perform(
 function denial(request: AccessRequest): Refusal<'AccessDeniedException'> | null {
   const verdict = authorizeByIdentity(request)
   return verdict.isAllowed ? null : refuse('AccessDeniedException', denialText(request, verdict), verdict.reason)
-}
-
-function accessRequest(
-  action: string,
-  resource: string,
-  parameters: Input,
-  { principal, region, wallTime, sourceIp, userAgent, isSecure, viaService }: Call,
-  context: NonNullable<AccessRequest['context']>,
-): AccessRequest {
-  return {
-    principal,
-    action,
-    resource,
-    resourceAccount: principal.account,
-    key: null,
-    keyNamed: null,
-    parameters,
-    region,
-    wallTime,
-    sourceIp,
-    userAgent,
-    isSecure,
-    viaService,
-    context,
-  }
 }
 
 /** What policies may ask about the resource. Its tags cost a query, so they are looked up where some policy asks for them. */

@@ -1,6 +1,7 @@
 import { checkPolicy } from '../access/check-policy.ts'
 import { authorizeTrust } from '../access/decide.ts'
 import type { AccessRequest } from '../access/request.ts'
+import { requestOf } from '../access/request-of.ts'
 import type { Database } from '../catalog/database.ts'
 import { loadPolicies, loadRole, type RoleRecord } from '../catalog/principals.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
@@ -93,29 +94,13 @@ export function deniedAction(
   role: RoleRecord,
   principal: Principal,
   actions: readonly string[],
-  { region, wallTime, sourceIp, userAgent, isSecure, viaService }: Call,
+  call: Call,
   asked: Pick<AccessRequest, 'parameters' | 'context'>,
 ): { readonly action: string; readonly reason: string } | null {
   const trust = { name: role.arn, text: role.trustPolicy, principalIds: role.trustPrincipalIds }
   for (const action of actions) {
-    const { isAllowed, reason } = authorizeTrust(
-      {
-        ...asked,
-        principal,
-        action,
-        resource: role.arn,
-        resourceAccount: role.account,
-        key: null,
-        keyNamed: null,
-        region,
-        wallTime,
-        sourceIp,
-        userAgent,
-        isSecure,
-        viaService,
-      },
-      trust,
-    )
+    const request = requestOf(call, { ...asked, principal, action, resource: role.arn, resourceAccount: role.account })
+    const { isAllowed, reason } = authorizeTrust(request, trust)
     if (!isAllowed) return { action, reason }
   }
   return null

@@ -1,6 +1,7 @@
 import { authorizeByIdentity, authorizeKey, denialText } from '../access/decide.ts'
 import { grantIdsOf } from '../access/grants.ts'
 import type { AccessRequest, Grant, ResourcePolicy, Verdict } from '../access/request.ts'
+import { requestOf } from '../access/request-of.ts'
 import { keyArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { type Refusal, refuse } from '../model/errors.ts'
@@ -37,28 +38,14 @@ export function keyRequest(call: Call, asked: Asked, action: string, key: Guarde
 
 /** As `keyRequest`, about what is no key: an account, an alias. */
 export function requestOn(
-  { principal, region, wallTime, sourceIp, userAgent, isSecure, viaService }: Call,
+  call: Call,
   { keyNamed, parameters, isSameKey }: Pick<Asked, 'keyNamed' | 'parameters' | 'isSameKey'>,
   action: string,
   resource: string,
   resourceAccount: string,
 ): AccessRequest {
-  return {
-    principal,
-    action,
-    resource,
-    resourceAccount,
-    key: null,
-    keyNamed,
-    parameters,
-    region,
-    wallTime,
-    sourceIp,
-    userAgent,
-    isSecure,
-    viaService,
-    ...(isSameKey === undefined ? {} : { isSameKey }),
-  }
+  const sameKey = isSameKey === undefined ? null : { isSameKey }
+  return requestOf(call, { action, resource, resourceAccount, keyNamed, parameters, ...sameKey })
 }
 
 export function policyOf({

@@ -3,6 +3,7 @@ import type { SealedMaterial } from '../crypto/seal.ts'
 import type { SealedVersion } from '../crypto/symmetric.ts'
 import type { OutboxEntry } from '../model/index-entry.ts'
 import type { KeySpec, KeyUsage } from '../model/key-specs.ts'
+import { upgradeSchema } from '../model/schema-steps.ts'
 import type { KeyRecord, KeyRotation, KeyState, RotationPage, RotationType, Tag } from './key.ts'
 
 /**
@@ -105,7 +106,7 @@ export class KeyStorage {
 
   /** Makes the schema and the key. */
   create(record: KeyRecord, version: SealedVersion, createdBy: string): void {
-    this.#upgrade()
+    upgradeSchema(this.#sql, steps)
     const { keyId, account, region, createdAt } = record
     this.#sql.exec(
       `insert into kms_key (key_id, account, region, created_by, created_at, revision, state, spec, usage, origin,
@@ -259,19 +260,8 @@ export class KeyStorage {
   /** Looks before anything else touches storage: an object that was never created is left without a table. */
   #hasTables(): boolean {
     if (this.#rows(`select 1 from sqlite_master where name = 'schema_step'`).length === 0) return false
-    this.#upgrade()
+    upgradeSchema(this.#sql, steps)
     return true
-  }
-
-  #upgrade(): void {
-    this.#sql.exec('create table if not exists schema_step (step integer not null)')
-    const done = (this.#rows('select max(step) as step from schema_step')[0]?.step as number | null) ?? 0
-    if (done > steps.length) throw new Error(`This key was stored by a newer edge-kms (schema step ${done})`)
-    for (const [at, step] of steps.entries()) {
-      if (at < done) continue
-      this.#sql.exec(step)
-      this.#sql.exec('insert into schema_step values (?)', at + 1)
-    }
   }
 
   #rows(query: string, ...bindings: SqlStorageValue[]): Row[] {
