@@ -6,6 +6,7 @@ import { migrate } from '../src/local/migrate.ts'
 import { freePort } from '../src/local/ports.ts'
 import { startWorkerd } from '../src/local/server.ts'
 import { call, type Load } from './drive.ts'
+import { workerds } from './workerds.ts'
 
 const project = join(import.meta.dirname, '..')
 const host = '127.0.0.1'
@@ -31,7 +32,7 @@ export async function measureRecording(
   const servers = [await serve(entry, mode), await serve(entry, 'off')] as const
   try {
     const [recorded, unrecorded] = servers
-    await measure(await encryptAt(recorded.port), await encryptAt(unrecorded.port))
+    await measure(await encryptAt(recorded), await encryptAt(unrecorded))
   } finally {
     for (const server of servers) await server.stop()
   }
@@ -48,6 +49,7 @@ async function serve(entry: string, mode: string) {
   await migrate((await mf.getD1Database('DB')) as never, join(project, 'migrations'))
   return {
     port,
+    pid: workerds().at(-1),
     async stop() {
       await mf.dispose()
       rmSync(storage, { recursive: true, force: true })
@@ -55,9 +57,9 @@ async function serve(entry: string, mode: string) {
   }
 }
 
-async function encryptAt(port: number): Promise<Load> {
+async function encryptAt({ port, pid }: { port: number; pid: number | undefined }): Promise<Load> {
   const { KeyMetadata } = await call<{ KeyMetadata: { Arn: string } }>(port, 'CreateKey', {})
   const EncryptionContext = { tenant: 'a-tenant', purpose: 'bench' }
   const input = { KeyId: KeyMetadata.Arn, Plaintext: Buffer.alloc(32, 7).toString('base64'), EncryptionContext }
-  return { port, operation: 'Encrypt', input }
+  return { port, operation: 'Encrypt', input, pid }
 }

@@ -30,6 +30,8 @@ export interface Load {
   readonly operation: string
   readonly input: unknown
   readonly by?: Credentials
+  /** Of the workerd that serves it, where that is not the first. */
+  readonly pid?: number | undefined
 }
 
 export async function driveLoad({ port, operation, input, by }: Load, forSeconds: number): Promise<Driven> {

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { buildWorker } from '../src/local/build.ts'
 import { migrate } from '../src/local/migrate.ts'
 import { freePort } from '../src/local/ports.ts'
-import { children } from '../src/local/processes.ts'
 import { startWorkerd } from '../src/local/server.ts'
 import { guardedKey } from './access.ts'
 import { measureRecording, recordings } from './audit.ts'
@@ -13,6 +12,7 @@ import { measureDecisions } from './authorize.ts'
 import { call, connections, type Driven, driveLoad, driver, type Load } from './drive.ts'
 import { measureLookup } from './lookup.ts'
 import { measureSweep } from './sweep.ts'
+import { workerds } from './workerds.ts'
 
 /*
  * Ratios within one run, never absolute claims: the Worker, the echo and the floor are served by one workerd under the
@@ -225,9 +225,9 @@ function report(name: string, against: string, runs: readonly Pair[]): void {
 
 /** Drives, and weighs what workerd has used. */
 async function drive(load: Load, forSeconds: number): Promise<Run> {
-  const before = cpuMicros()
+  const before = cpuMicros(load.pid)
   const driven = await driveLoad(load, forSeconds)
-  return { ...driven, cpu: (cpuMicros() - before) / driven.requests }
+  return { ...driven, cpu: (cpuMicros(load.pid) - before) / driven.requests }
 }
 
 /** Resident megabytes of workerd, where the system tells. */
@@ -237,15 +237,14 @@ function rss(): string {
 }
 
 /** Processor time of all of workerd's threads so far, where the system tells; a tick is 10 ms. */
-function cpuMicros(): number {
-  const fields = readWorkerd('stat').split(') ')[1]?.split(' ') ?? []
+function cpuMicros(pid?: number): number {
+  const fields = readWorkerd('stat', pid).split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) * 10_000
 }
 
-function readWorkerd(file: 'stat' | 'status'): string {
+function readWorkerd(file: 'stat' | 'status', pid = workerds()[0]): string {
   try {
-    const workerd = children().find(({ pid }) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'workerd')
-    return readFileSync(`/proc/${workerd?.pid}/${file}`, 'utf8')
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
   } catch {
     return ''
   }

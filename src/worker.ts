@@ -89,7 +89,7 @@ export function createWorker(seams: Seams): ExportedHandler<Env> {
         namespace: env.KEYS,
         clock: () => seams.clock(env),
         settlePauses: seams.settlePauses,
-        archiveCalls: (events) => archiveCalls(archiveParts(env), events, seams.clock(env).time),
+        archiveCalls: (batches) => archiveCalls(archiveParts(env), batches, seams.clock(env).time),
       })
     },
   }

@@ -44,14 +44,20 @@ export class CallRecord {
     return this.#home === 'object' ? auditRecord(this.#call, this.#asked) : null
   }
 
-  /** What is left to write once the answer is known: nothing where the object has done so. */
-  events(answer: Readonly<Record<string, unknown>> | undefined | Refusal): readonly AuditEvent[] {
+  /**
+   * What is left to write once the answer is known: nothing where the object has done so. `newEventId` is of the trail
+   * that it goes to; none: the event is known by its request.
+   */
+  events(
+    answer: Readonly<Record<string, unknown>> | undefined | Refusal,
+    newEventId?: () => string,
+  ): readonly AuditEvent[] {
     const refusal = isRefusal(answer) ? answer : null
     if (refusal === null && this.#home === 'object') return []
     const resources = this.#resources.length === 0 ? undefined : this.#resources
     const additionalEventData = refusal === null ? this.#additional(answer as Output) : { decidedBy: refusal.reason }
     const known = { refusal, additionalEventData, ...(resources === undefined ? null : { resources }) }
-    return inEveryTrail(auditRecord(this.#call, this.#asked, known))
+    return inEveryTrail(auditRecord(this.#call, this.#asked, known, newEventId?.()), newEventId)
   }
 
   #additional(answer: Output): Record<string, unknown> {

@@ -32,7 +32,12 @@ export interface Known extends Outcome {
 const undecided: Known = { refusal: null }
 
 /** The record of a call: before it is decided, for whoever decides it, or after. */
-export function auditRecord(call: Call, asked: Asked, known: Known = undecided): AuditEvent {
+export function auditRecord(
+  call: Call,
+  asked: Asked,
+  known: Known = undecided,
+  eventID = eventIdOf(call.requestId),
+): AuditEvent {
   const { principal, accessKeyId, region, time, sourceIp, userAgent, viaService, requestId } = call
   const { refusal, resources } = known
   return {
@@ -50,7 +55,7 @@ export function auditRecord(call: Call, asked: Asked, known: Known = undecided):
     responseElements: null,
     ...(known.additionalEventData === undefined ? null : { additionalEventData: known.additionalEventData }),
     requestID: requestId,
-    eventID: eventIdOf(requestId),
+    eventID,
     readOnly: asked.isReadOnly,
     ...(resources === undefined ? null : { resources }),
     eventType: 'AwsApiCall',

@@ -41,7 +41,8 @@ export async function recorded<Answer extends object | undefined>(
   if (isRefusal(answer) || tookMs >= slowMs) log(call, asked, answer, tookMs, record, recorder)
   const isIndexChange = home === 'index' && !isRefusal(answer)
   if (!isIndexChange && !recorder.trail.isRecording) return answer
-  const events = record.events(answer as Output | Refusal)
+  const newEventId = isIndexChange ? undefined : recorder.trail.newEventId
+  const events = record.events(answer as Output | Refusal, newEventId)
   try {
     if (isIndexChange) await recorder.recordChanges(events)
     else {

@@ -1,6 +1,8 @@
 import type { AuditEvent } from '../model/audit-event.ts'
 import type { NowOrLater } from '../model/now-or-later.ts'
 import type { AuditMode } from '../model/settings.ts'
+import { EventPacker, packEvents, trailOf } from './batch.ts'
+import { EventIds } from './event-ids.ts'
 
 /** One request's hold on the platform. */
 interface Hold {
@@ -9,17 +11,22 @@ interface Hold {
   waitUntil(promise: Promise<unknown>): void
 }
 
+interface Message {
+  readonly text: string
+  readonly count: number
+}
+
 const waitMs = 250
-/** Under the queue's 128 KB, with room for what JSON adds. */
-const messageBytesMax = 90_000
 /** How much is kept while the queue takes nothing: the oldest go first, counted. */
 const keptBytesMax = 4_000_000
 
 /** The calls of this isolate that are still to be told to the audit queue. What a crash loses is what is in here. */
 export class Trail {
   readonly #mode: AuditMode
-  #waiting: string[] = []
-  #waitingBytes = 0
+  readonly #ids = new EventIds()
+  /** By account and Region: messages that are still being filled. */
+  #filling = new Map<string, EventPacker>()
+  #full: Message[] = []
   #isArmed = false
   /** Records given up, since this isolate began, because the queue took nothing for too long. */
   dropped = 0
@@ -33,12 +40,19 @@ export class Trail {
     return this.#mode !== 'off'
   }
 
+  /** For an event that is about to be written here. */
+  readonly newEventId = (): string => this.#ids.next()
+
   /** Awaits nothing but where every record is waited for. Throws there, where the queue does not take it. */
   write(events: readonly AuditEvent[], hold: Hold): NowOrLater<unknown> {
     if (!this.isRecording || events.length === 0) return null
-    if (this.#mode === 'strict') return hold.send(messageOf(events.map((event) => JSON.stringify(event))))
-    for (const event of events) this.#keep(JSON.stringify(event))
-    if (this.#waitingBytes >= messageBytesMax) hold.waitUntil(this.flush(hold))
+    if (this.#mode === 'strict') {
+      this.#ids.renew()
+      return Promise.all(packEvents(events).map((message) => hold.send(message)))
+    }
+    const before = this.#full.length
+    for (const event of events) this.#pack(event)
+    if (this.#full.length > before) hold.waitUntil(this.flush(hold))
     else if (!this.#isArmed) {
       this.#isArmed = true
       hold.waitUntil(scheduler.wait(waitMs).then(() => this.flush(hold)))
@@ -49,40 +63,50 @@ export class Trail {
   /** Sends what waits, in messages that the queue takes. What it does not take goes on waiting. */
   async flush({ send }: Pick<Hold, 'send'>): Promise<void> {
     this.#isArmed = false
-    const sending = this.#waiting
-    this.#waiting = []
-    this.#waitingBytes = 0
-    for (let at = 0; at < sending.length; ) {
-      let bytes = 0
-      let end = at
-      while (end < sending.length && (end === at || bytes + (sending[end] as string).length <= messageBytesMax)) {
-        bytes += (sending[end++] as string).length
-      }
+    this.#ids.renew()
+    const sending = [...this.#full, ...Array.from(this.#filling.values(), messageOf)]
+    this.#filling = new Map()
+    this.#full = []
+    for (const [at, { text }] of sending.entries()) {
       try {
-        await send(messageOf(sending.slice(at, end)))
+        await send(text)
       } catch (failure) {
         console.warn(JSON.stringify({ auditQueue: String(failure), waiting: sending.length - at }))
-        for (const record of sending.slice(at)) this.#keep(record)
+        this.#full = [...sending.slice(at), ...this.#full]
+        this.#forgetOldest()
         return
       }
-      at = end
     }
   }
 
+  /** How many records. */
   get waiting(): number {
-    return this.#waiting.length
+    return [...this.#full, ...this.#filling.values()].reduce((sum, { count }) => sum + count, 0)
   }
 
-  #keep(record: string): void {
-    this.#waiting.push(record)
-    this.#waitingBytes += record.length
-    while (this.#waitingBytes > keptBytesMax) {
-      this.#waitingBytes -= (this.#waiting.shift() as string).length
-      this.dropped++
+  #pack(event: AuditEvent): void {
+    const name = trailOf(event)
+    let packer = this.#filling.get(name)
+    if (packer === undefined) {
+      packer = new EventPacker(event)
+      this.#filling.set(name, packer)
+    }
+    packer.add(event)
+    if (!packer.isFull) return
+    this.#filling.delete(name)
+    this.#full.push(messageOf(packer))
+  }
+
+  #forgetOldest(): void {
+    let bytes = this.#full.reduce((sum, { text }) => sum + text.length, 0)
+    while (bytes > keptBytesMax) {
+      const oldest = this.#full.shift() as Message
+      bytes -= oldest.text.length
+      this.dropped += oldest.count
     }
   }
 }
 
-function messageOf(records: readonly string[]): string {
-  return `{"v":1,"events":[${records.join(',')}]}`
+function messageOf(packer: EventPacker): Message {
+  return { text: packer.text(), count: packer.count }
 }

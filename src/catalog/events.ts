@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, type SQL, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
-import { type AuditEvent, userNameOf } from '../model/audit-event.ts'
+import { type AuditEvent, type EventAttribute, userNameOf } from '../model/audit-event.ts'
 import type { Database } from './database.ts'
 import { events } from './schema.ts'
 
@@ -8,7 +8,6 @@ import { events } from './schema.ts'
 export function eventStatements(
   db: Database,
   records: readonly AuditEvent[],
-  isChange: boolean,
 ): [BatchItem<'sqlite'>, BatchItem<'sqlite'>] {
   const rows = JSON.stringify(records.map(rowOf))
   return [
@@ -17,7 +16,7 @@ export function eventStatements(
             access_key_id, body, is_change)
           select value ->> 'eventId', value ->> 'account', value ->> 'region', value ->> 'time', value ->> 'source',
             value ->> 'name', value ->> 'isReadOnly', value ->> 'userName', value ->> 'accessKeyId', value ->> 'body',
-            ${isChange ? 1 : 0}
+            1
           from json_each(${rows})`,
     ),
     db.run(
@@ -32,7 +31,7 @@ export function eventStatements(
 
 /** Written at once: for changes that D1 itself is the home of. */
 export async function recordChanges(db: Database, records: readonly AuditEvent[]): Promise<void> {
-  await db.batch(eventStatements(db, records, true))
+  await db.batch(eventStatements(db, records))
 }
 
 /** A change as the archive takes it. */
@@ -53,17 +52,6 @@ export function listChanges(db: Database, after: number, limit: number): Promise
     .limit(limit)
 }
 
-/** LookupEvents' attributes, by their names there. */
-export type EventAttribute =
-  | 'AccessKeyId'
-  | 'EventId'
-  | 'EventName'
-  | 'EventSource'
-  | 'ReadOnly'
-  | 'ResourceName'
-  | 'ResourceType'
-  | 'Username'
-
 export interface EventQuery {
   readonly account: string
   readonly region: string
@@ -72,11 +60,11 @@ export interface EventQuery {
   readonly to: number
   readonly attribute: { readonly key: EventAttribute; readonly value: string } | null
   /** Behind which event to go on; null: from the newest. */
-  readonly before: { readonly time: number; readonly sequence: number } | null
+  readonly before: { readonly time: number; readonly eventId: string } | null
 }
 
 export interface FoundEvent {
-  readonly sequence: number
+  readonly eventId: string
   readonly time: number
   readonly body: string
 }
@@ -90,22 +78,22 @@ const columns: Record<Exclude<EventAttribute, 'ResourceName' | 'ResourceType'>, 
   Username: sql`user_name`,
 }
 
-/** At most `limit` events, the newest first. */
-export async function lookupEvents(db: Database, query: EventQuery, limit: number): Promise<FoundEvent[]> {
+/** At most `limit` changes, the newest first, and of one second by their ids. */
+export async function lookupChanges(db: Database, query: EventQuery, limit: number): Promise<FoundEvent[]> {
   const { attribute } = query
   if (attribute?.key === 'ResourceName' || attribute?.key === 'ResourceType') {
     const column = attribute.key === 'ResourceName' ? sql`resource_name` : sql`resource_type`
     return db.all(
-      sql`select events.sequence, events.time, events.body from event_resources as place
+      sql`select events.event_id as eventId, events.time, events.body from event_resources as place
           join events on events.sequence = place.sequence
           where ${range(query, sql`place.`)} and ${column} = ${attribute.value}
-          order by place.time desc, place.sequence desc limit ${limit}`,
+          order by place.time desc, events.event_id desc limit ${limit}`,
     )
   }
   const is = attribute === null ? sql`true` : sql`${columns[attribute.key]} = ${bound(attribute)}`
   return db.all(
-    sql`select sequence, time, body from events where ${range(query, sql``)} and ${is}
-        order by time desc, sequence desc limit ${limit}`,
+    sql`select event_id as eventId, time, body from events where ${range(query, sql``)} and ${is}
+        order by time desc, event_id desc limit ${limit}`,
   )
 }
 
@@ -118,7 +106,7 @@ export async function pruneChanges(
   { before, upTo }: { before: number; upTo: number },
   limit: number,
 ): Promise<number> {
-  const first = sql`select sequence, time from events where is_change = 1 and sequence <= ${upTo}
+  const first = sql`select sequence, time from events where sequence <= ${upTo}
     order by sequence limit ${limit}`
   return prune(db, sql`select sequence from (${first}) where time < ${before}`)
 }
@@ -127,23 +115,6 @@ export async function pruneChanges(
 export async function newestEvent(db: Database): Promise<number> {
   const [row] = await db.all<{ newest: number | null }>(sql`select max(sequence) as newest from events`)
   return row?.newest ?? 0
-}
-
-/** No fewer than there are of calls that are no changes: told by the index's two ends, without counting. */
-export async function callsAtMost(db: Database): Promise<number> {
-  const [row] = await db.all<{ span: number | null }>(
-    sql`select (select max(sequence) from events where is_change = 0)
-      - (select min(sequence) from events where is_change = 0) + 1 as span`,
-  )
-  return row?.span ?? 0
-}
-
-/** One page of retention: the oldest calls that are no changes, beyond the `kept` newest. */
-export async function pruneCalls(db: Database, kept: number, limit: number): Promise<number> {
-  const excess = sql`select sequence from events where is_change = 0
-    and sequence <= (select sequence from events where is_change = 0 order by sequence desc limit 1 offset ${kept})
-    order by sequence limit ${limit}`
-  return prune(db, excess)
 }
 
 async function prune(db: Database, sequences: SQL): Promise<number> {
@@ -155,7 +126,11 @@ async function prune(db: Database, sequences: SQL): Promise<number> {
 }
 
 function range({ account, region, from, to, before }: EventQuery, of: SQL): SQL {
-  const place = before === null ? sql`true` : sql`(${of}time, ${of}sequence) < (${before.time}, ${before.sequence})`
+  // The first half is what an index can be walked by.
+  const place =
+    before === null
+      ? sql`true`
+      : sql`${of}time <= ${before.time} and (${of}time, event_id) < (${before.time}, ${before.eventId})`
   return sql`${of}account = ${account} and ${of}region = ${region} and ${of}time between ${from} and ${to} and ${place}`
 }
 

@@ -85,7 +85,7 @@ function statementsOf(db: Database, entry: IndexedEntry): readonly BatchItem<'sq
     case 'retirableGrant':
       return [retirableGrantStatement(db, entry.body)]
     case 'event':
-      return eventStatements(db, [entry.body], true)
+      return eventStatements(db, [entry.body])
   }
 }
 

@@ -202,7 +202,7 @@ export const oidcProviders = sqliteTable('oidc_providers', {
   createdAt: integer('created_at').notNull(),
 })
 
-/** The audit trail as LookupEvents sees it: changes for 90 days, other calls up to AUDIT_ROWS_MAX. */
+/** Changes, of the last 90 days, as LookupEvents sees them. */
 export const events = sqliteTable(
   'events',
   {
@@ -221,7 +221,7 @@ export const events = sqliteTable(
     accessKeyId: text('access_key_id'),
     /** The whole record: JSON. */
     body: text().notNull(),
-    /** True for what is kept 90 days, and archived from here; false for what came by the queue. */
+    /** True for what is archived from here. False is no longer written: what comes by the queue is in `event_batches`. */
     isChange: integer('is_change', { mode: 'boolean' }).notNull(),
   },
   (row) => [
@@ -251,6 +251,46 @@ export const eventResources = sqliteTable(
     primaryKey({ columns: [row.sequence, row.resourceName] }),
     index('event_resources_by_name').on(row.account, row.region, row.resourceName, row.time, row.sequence),
     index('event_resources_by_type').on(row.account, row.region, row.resourceType, row.time, row.sequence),
+  ],
+)
+
+/** What came by the audit queue, up to AUDIT_ROWS_MAX events: a row for each message (src/audit/batch.ts). */
+export const eventBatches = sqliteTable('event_batches', {
+  /** Ascends with arrival. */
+  id: integer().primaryKey({ autoIncrement: true }),
+  /** SHA-256 of the body, in hex: a message that comes again is the same. */
+  digest: text().notNull().unique(),
+  /** Of events. */
+  count: integer().notNull(),
+  /** Of events in the batches up to this one, so that nothing has to be counted. */
+  total: integer().notNull(),
+  body: text().notNull(),
+})
+
+/** By which attributes of LookupEvents the batches are found. EventId: what ids of a batch begin with. None: '' of ''. */
+export const eventBatchIndex = sqliteTable(
+  'event_batch_index',
+  {
+    batchId: integer('batch_id').notNull(),
+    account: text().notNull(),
+    region: text().notNull(),
+    attribute: text().notNull(),
+    value: text().notNull(),
+    /** Lifecycle seconds, of all of the batch. */
+    newest: integer().notNull(),
+    oldest: integer().notNull(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.batchId, row.attribute, row.value] }),
+    index('event_batches_by').on(
+      row.account,
+      row.region,
+      row.attribute,
+      row.value,
+      row.newest,
+      row.batchId,
+      row.oldest,
+    ),
   ],
 )
 

@@ -1,8 +1,9 @@
-import { type EventAttribute, lookupEvents } from '../catalog/events.ts'
+import type { EventQuery } from '../catalog/events.ts'
 import { makeMarker, readMarker } from '../crypto/token.ts'
-import { type AuditEvent, userNameOf } from '../model/audit-event.ts'
+import { type AuditEvent, type EventAttribute, userNameOf } from '../model/audit-event.ts'
 import { refuse } from '../model/errors.ts'
 import { integer, list, optional, required, shape, string, structure, timestamp } from '../model/shapes.ts'
+import { lookupEvents } from './lookup-events.ts'
 import { anything, type QueryOperation, query } from './operation.ts'
 
 const resultsMax = 50
@@ -72,20 +73,24 @@ const LookupEvents = query({
     const scope = { account, region: call.region, query: ['LookupEvents', ...asked] }
     const place = NextToken === undefined ? '' : await readMarker(roots, scope, NextToken, call.wallTime)
     if (place === null) return refuse('InvalidNextTokenException', 'The token is not valid for this request.')
-    const [time, sequence] = place.split('/').map(Number)
-    const before = time === undefined || sequence === undefined ? null : { time, sequence }
-    const query = { account, region: call.region, from, to, attribute, before }
+    const query = { account, region: call.region, from, to, attribute, before: placeOf(place) }
     const found = await lookupEvents(database, query, MaxResults + 1)
     const events = found.slice(0, MaxResults)
     const last = events.at(-1)
     const Events = events.map(({ body }) => shown(JSON.parse(body) as AuditEvent, body))
     if (found.length <= MaxResults || last === undefined) return { Events }
-    return { Events, NextToken: await makeMarker(roots, scope, `${last.time}/${last.sequence}`, call.wallTime) }
+    return { Events, NextToken: await makeMarker(roots, scope, `${last.time}/${last.eventId}`, call.wallTime) }
   },
 })
 
 /** The table of CloudTrail. */
 export const cloudtrail: Readonly<Record<string, QueryOperation>> = { LookupEvents }
+
+/** Null: from the beginning. */
+function placeOf(place: string): EventQuery['before'] {
+  const slash = place.indexOf('/')
+  return slash === -1 ? null : { time: Number(place.slice(0, slash)), eventId: place.slice(slash + 1) }
+}
 
 function secondsOf(date: Date | undefined): number | undefined {
   return date === undefined ? undefined : Math.floor(date.getTime() / 1000)

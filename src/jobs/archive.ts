@@ -1,10 +1,13 @@
-import { type BatchRecord, batchOf } from '../audit/archive.ts'
+import { type Batch, type BatchRecord, batchOf, sha256 } from '../audit/archive.ts'
+import type { TrailName } from '../audit/digest.ts'
 import { type TrailNamespace, trailObject } from '../audit/trail-object.ts'
+import type { EventBatch } from '../audit/unpack.ts'
 import { moveCursor, readCursor } from '../catalog/cursors.ts'
 import type { Database } from '../catalog/database.ts'
 import { listChanges, type StoredEvent } from '../catalog/events.ts'
 import { listTrails, noteTrail } from '../catalog/trails.ts'
-import type { AuditEvent } from '../model/audit-event.ts'
+import { type AuditEvent, eventTimeOf } from '../model/audit-event.ts'
+import { utf8 } from '../model/bytes.ts'
 import { causeOf, isRefusal } from '../model/errors.ts'
 
 export interface ArchiveParts {
@@ -60,7 +63,7 @@ export async function archiveChanges(parts: ArchiveParts, time: number): Promise
     const claimed = `${after}-${last}`
     // Another run has claimed a page meanwhile: it is taken up in its place.
     if (through === null && !(await moveCursor(database, cursorName, stored, claimed))) continue
-    await deliverAll(parts, changes.map(recordOf), time)
+    await deliverAll(parts, await byTrail(changes.map(recordOf)), time)
     if (await moveCursor(database, cursorName, claimed, String(last))) archived += changes.length
   }
   return archived
@@ -72,15 +75,18 @@ export async function archivedThrough(database: Database): Promise<number> {
 }
 
 /** Brings the records of a message of the audit queue. Throws where the archive does not take them: they may come again. */
-export async function archiveCalls(parts: ArchiveParts, events: readonly AuditEvent[], time: number): Promise<void> {
-  const records = events.map((event) => ({
-    account: event.recipientAccountId,
-    region: event.awsRegion,
-    eventId: event.eventID,
-    eventTime: event.eventTime,
-    body: JSON.stringify(event),
-  }))
-  await deliverAll(parts, records, time)
+export async function archiveCalls(parts: ArchiveParts, batches: readonly EventBatch[], time: number): Promise<void> {
+  const deliveries = batches.map(async (events): Promise<Delivery> => {
+    const { account, region } = events.packed
+    const batch = {
+      id: await sha256(utf8(events.text)),
+      text: `{"Records":[${events.records()}]}`,
+      newest: eventTimeOf(events.newest * 1000),
+      oldest: eventTimeOf(events.oldest * 1000),
+    }
+    return { trail: { account, region }, batch }
+  })
+  await deliverAll(parts, await Promise.all(deliveries), time)
 }
 
 /** Every trail signs for what no digest covers yet. One that fails stops no other. */
@@ -115,23 +121,35 @@ interface TrailRecord extends BatchRecord {
   readonly region: string
 }
 
-/** A batch for each trail. What one trail does not take, the others have all the same. */
+interface Delivery {
+  readonly trail: TrailName
+  readonly batch: Batch
+}
+
+/** A batch for each trail. */
+function byTrail(records: readonly TrailRecord[]): Promise<Delivery[]> {
+  const groups = Map.groupBy(records, ({ account, region }) => `${account}/${region}`)
+  return Promise.all(
+    Array.from(groups.values(), async (group) => {
+      const { account, region } = group[0] as TrailRecord
+      return { trail: { account, region }, batch: await batchOf(group) }
+    }),
+  )
+}
+
+/** What one trail does not take, the others have all the same. */
 async function deliverAll(
   { database, trails }: ArchiveParts,
-  records: readonly TrailRecord[],
+  deliveries: readonly Delivery[],
   time: number,
 ): Promise<void> {
-  const byTrail = Map.groupBy(records, ({ account, region }) => `${account}/${region}`)
   const refused: string[] = []
-  for (const [name, group] of byTrail) {
-    const { account, region } = group[0] as TrailRecord
+  for (const { trail, batch } of deliveries) {
+    const { account, region } = trail
+    const name = `${account}/${region}`
     if (!noted.has(name)) await noteTrail(database, { account, region, number: 0 }, null)
     noted.add(name)
-    const refusal = await trailObject(trails, { account, region }).deliver(
-      { account, region },
-      await batchOf(group),
-      time,
-    )
+    const refusal = await trailObject(trails, trail).deliver(trail, batch, time)
     if (refusal !== null) refused.push(`${name}: ${refusal.reason}`)
   }
   if (refused.length > 0) throw new Error(refused.join('; '))

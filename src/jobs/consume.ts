@@ -1,7 +1,7 @@
+import type { EventBatch } from '../audit/unpack.ts'
 import type { Database } from '../catalog/database.ts'
 import { storeDeadLetter } from '../catalog/dead-letters.ts'
 import type { KeyNamespace } from '../key/directory.ts'
-import type { AuditEvent } from '../model/audit-event.ts'
 import { causeOf } from '../model/errors.ts'
 import { letterBody } from './dead-letters.ts'
 import { parseLifecycleMessage } from './lifecycle-message.ts'
@@ -16,7 +16,7 @@ export interface ConsumerParts extends ScheduleParts {
   /** How many times as long as a group of keys took, the next one waits. */
   readonly settlePauses: number
   /** After D1 has them. They may come again. */
-  archiveCalls(events: readonly AuditEvent[]): Promise<void>
+  archiveCalls(batches: readonly EventBatch[]): Promise<void>
 }
 
 interface Consumer {
@@ -60,10 +60,10 @@ export async function consume({ queue, messages }: MessageBatch, parts: Consumer
 }
 
 async function takeAudit({ body }: Message, { database, archiveCalls }: ConsumerParts): Promise<string | null> {
-  const events = parseAuditMessage(body)
-  if (typeof events === 'string') return events
-  await recordCalls(database, events)
-  await archiveCalls(events)
+  const batches = parseAuditMessage(body)
+  if (typeof batches === 'string') return batches
+  await recordCalls(database, batches)
+  await archiveCalls(batches)
   return null
 }
 

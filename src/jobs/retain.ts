@@ -1,12 +1,14 @@
 import { moveCursor, readCursor } from '../catalog/cursors.ts'
 import type { Database } from '../catalog/database.ts'
-import { callsAtMost, newestEvent, pruneCalls, pruneChanges } from '../catalog/events.ts'
+import { pruneBatches } from '../catalog/event-batches.ts'
+import { newestEvent, pruneChanges } from '../catalog/events.ts'
 import { dayMs } from '../model/limits.ts'
 import { archivedThrough } from './archive.ts'
 import type { Clock } from './settle.ts'
 
 const changesKeptDays = 90
 const rowsPerPage = 500
+const batchesPerPage = 25
 const pagesPerRun = 20
 const cursorName = 'retain'
 
@@ -16,16 +18,16 @@ export interface Pruned {
 }
 
 /**
- * What D1 keeps of the audit trail: changes for 90 days of lifecycle time, other calls up to `auditRowsMax` rows. A run
- * removes at most 10,000 of each; the next goes on. No change goes before the archive has it, nor on the day that it
+ * What D1 keeps of the audit trail: changes for 90 days of lifecycle time, and the `auditRowsMax` newest of other calls,
+ * with those that came in one batch with the oldest of them. A run removes at most 10,000 changes and 500 batches; the
+ * next goes on. No change goes before the archive has it, nor on the day that it
  * came, however far the clock was moved on that day.
  */
 export async function retain(db: Database, { wallTime, time }: Clock, auditRowsMax: number): Promise<Pruned> {
   const before = Math.floor((time - changesKeptDays * dayMs) / 1000)
   const upTo = Math.min(await dayOld(db, wallTime), await archivedThrough(db))
   const changes = await pages(() => pruneChanges(db, { before, upTo }, rowsPerPage))
-  const calls =
-    (await callsAtMost(db)) > auditRowsMax ? await pages(() => pruneCalls(db, auditRowsMax, rowsPerPage)) : 0
+  const calls = await pages(() => pruneBatches(db, auditRowsMax, batchesPerPage))
   return { changes, calls }
 }
 

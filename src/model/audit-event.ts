@@ -37,6 +37,17 @@ export interface AuditResource {
   readonly ARN: string
 }
 
+/** LookupEvents' attributes, by their names there. */
+export type EventAttribute =
+  | 'AccessKeyId'
+  | 'EventId'
+  | 'EventName'
+  | 'EventSource'
+  | 'ReadOnly'
+  | 'ResourceName'
+  | 'ResourceType'
+  | 'Username'
+
 /** What is known of a call once it has been decided. */
 export interface Outcome {
   readonly resources?: readonly AuditResource[]
@@ -53,16 +64,21 @@ export function eventsOf(draft: AuditEvent, outcome: Outcome): readonly AuditEve
  * The records of a call: one in the caller's account, and where it touched another account's key and was not denied, one
  * in that account too.
  */
-export function inEveryTrail(event: AuditEvent): readonly AuditEvent[] {
+export function inEveryTrail(
+  event: AuditEvent,
+  newEventId: () => string = () => crypto.randomUUID(),
+): readonly AuditEvent[] {
   const { resources = [], recipientAccountId } = event
+  if (event.errorCode === 'AccessDenied' || resources.every(({ accountId }) => accountId === recipientAccountId)) {
+    return [event]
+  }
   const others = resources.filter(({ accountId }) => accountId !== recipientAccountId)
-  if (others.length === 0 || event.errorCode === 'AccessDenied') return [event]
   const shared = { ...event, sharedEventID: event.eventID }
   return [
     shared,
     ...[...new Set(others.map(({ accountId }) => accountId))].map((account) => ({
       ...shared,
-      eventID: crypto.randomUUID(),
+      eventID: newEventId(),
       recipientAccountId: account,
     })),
   ]
@@ -113,7 +129,9 @@ export function eventTimeOf(time: number): string {
 }
 
 /** By which name a trail knows the caller: `root`, a user's name, a session's; null: a service. */
-export function userNameOf({ userIdentity: { type, userName, principalId } }: AuditEvent): string | null {
+export function userNameOf({
+  userIdentity: { type, userName, principalId },
+}: Pick<AuditEvent, 'userIdentity'>): string | null {
   if (type === 'Root') return 'root'
   if (type === 'AssumedRole') return String(principalId).split(':')[1] ?? null
   return typeof userName === 'string' ? userName : null

@@ -33,17 +33,18 @@ it(`deletes ${count} keys in one sweep, with bounded memory, while calls are ans
       encrypted++
     }
   })()
-  const aws = new AwsClient({ accessKeyId: 'test', secretAccessKey: 'test', service: 'kms', region: 'us-east-1' })
-  const request = await aws.sign(`${kms.endpoint}/local/clock`, { method: 'POST', body: '{"advance":"8d"}' })
   const started = performance.now()
-  const report = (await (await fetch(request)).json()) as Record<string, unknown>
+  // Whoever asks may lose patience: what was begun goes on, and who asks again waits for it.
+  await moveClock(kms.endpoint, '8d', 1_000)
+  let report = null
+  while (report === null) report = await moveClock(kms.endpoint, '0d', 240_000)
   const seconds = (performance.now() - started) / 1000
   isSweeping = false
   await calling
   console.log(
     `${count} keys in ${seconds.toFixed(0)} s, ${encrypted} calls meanwhile, workerd ${before} MB before, at most ${most} MB`,
   )
-  expect(report).toMatchObject({ deleted: count, failed: 0 })
+  expect(report).toMatchObject({ deleted: 0, failed: 0 })
   expect(encrypted).toBeGreaterThan(10)
   expect(most).toBeLessThan(before + 400)
   expect(await kms.stop()).toBe(0)
@@ -52,6 +53,20 @@ it(`deletes ${count} keys in one sweep, with bounded memory, while calls are ans
   expect(index.prepare(`select count(*) as n from events where name = 'DeleteKey'`).get()).toEqual({ n: count })
   index.close()
 })
+
+/** Null: no answer in time. */
+async function moveClock(endpoint: string, advance: string, waitMs: number): Promise<object | null> {
+  const aws = new AwsClient({ accessKeyId: 'test', secretAccessKey: 'test', service: 'kms', region: 'us-east-1' })
+  const request = await aws.sign(`${endpoint}/local/clock`, { method: 'POST', body: JSON.stringify({ advance }) })
+  try {
+    const response = await fetch(request, { signal: AbortSignal.timeout(waitMs) })
+    expect(response.status).toBe(200)
+    return (await response.json()) as object
+  } catch (failure) {
+    if ((failure as Error).name !== 'TimeoutError') throw failure
+    return null
+  }
+}
 
 /** Resident, of the state's workerd; 0 where the system does not tell. */
 function megabytes(state: string): number {

@@ -1,4 +1,5 @@
 import { Trail } from '../../src/audit/trail.ts'
+import { expandBatch } from '../../src/audit/unpack.ts'
 import { database } from '../../src/catalog/database.ts'
 import { recordChanges } from '../../src/catalog/events.ts'
 import { RootKeys } from '../../src/crypto/root-keys.ts'
@@ -83,7 +84,7 @@ export async function isolate({ snapshotSeconds = 5 } = {}): Promise<Isolate> {
     before: null,
     async told() {
       await Promise.all(running.splice(0))
-      return sent.splice(0).flatMap((message) => (JSON.parse(message) as { events: AuditEvent[] }).events)
+      return sent.splice(0).flatMap(expandBatch)
     },
     ask,
     async must(...args) {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { packEvents } from '../../src/audit/batch.ts'
 import type { TrailNamespace, TrailObject } from '../../src/audit/trail-object.ts'
 import { trailHead } from '../../src/audit/trail-object.ts'
+import { EventBatch } from '../../src/audit/unpack.ts'
 import { database } from '../../src/catalog/database.ts'
 import { recordChanges } from '../../src/catalog/events.ts'
 import { listTrails } from '../../src/catalog/trails.ts'
@@ -36,6 +38,7 @@ async function chainOf(account: string, region = 'us-east-1'): Promise<string[]>
   return checkChain(account, head)
 }
 
+const batchesOf = (events: readonly AuditEvent[]) => packEvents(events).map((text) => new EventBatch(text))
 const ids = (events: readonly AuditEvent[]) => events.map(({ eventID }) => eventID)
 
 /** D1, and the trails, through something that may end a run before or after anything that is waited for. */
@@ -137,7 +140,7 @@ describe('calls', () => {
   it('come once, however often and under whatever id their message comes', async () => {
     const [one, other] = [newAccount(), newAccount()]
     const [ofOne, ofOther] = [eventsOf(one, 20), eventsOf(other, 10)]
-    const message = [...ofOne, ...ofOther]
+    const message = batchesOf([...ofOne, ...ofOther])
     await Promise.all([archiveCalls(parts, message, start), archiveCalls(parts, message, start + 60_000)])
     await closeTrails(parts, start)
     await archiveCalls(parts, message, start + 120_000)
@@ -157,7 +160,7 @@ describe('calls', () => {
         return { deliver: async () => refusal } as unknown as TrailObject
       },
     }
-    const message = [...ofOne, ...ofOther]
+    const message = batchesOf([...ofOne, ...ofOther])
     await expect(archiveCalls({ database: db, trails }, message, start)).rejects.toThrow('the bucket takes nothing')
     await archiveCalls(parts, message, start)
     await closeTrails(parts, start)
@@ -168,7 +171,7 @@ describe('calls', () => {
 
 it('closes the others where one trail fails', async () => {
   const [one, other] = [newAccount(), newAccount()]
-  await archiveCalls(parts, [...eventsOf(one, 1), ...eventsOf(other, 1)], start)
+  await archiveCalls(parts, batchesOf([...eventsOf(one, 1), ...eventsOf(other, 1)]), start)
   const trails: TrailNamespace = {
     getByName(name, options) {
       if (name.startsWith(one)) throw new Error('away')

@@ -1,8 +1,10 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { AwsClient } from 'aws4fetch'
 import { beforeAll, expect, it } from 'vitest'
+import { packEvents } from '../../src/audit/batch.ts'
 import type { TrailHead } from '../../src/audit/digest.ts'
 import { getAuditHead } from '../../src/audit/trail-object.ts'
+import { EventBatch } from '../../src/audit/unpack.ts'
 import { database } from '../../src/catalog/database.ts'
 import { archiveCalls, closeTrails } from '../../src/jobs/archive.ts'
 import { serviceEvent } from '../../src/model/audit-event.ts'
@@ -23,7 +25,11 @@ beforeAll(async () => {
     resource: { accountId: account, type: 'AWS::KMS::Key', ARN: `arn:aws:kms:${region}:${account}:key/1` },
     details: {},
   })
-  await archiveCalls(parts, [event], Date.now())
+  await archiveCalls(
+    parts,
+    packEvents([event]).map((text) => new EventBatch(text)),
+    Date.now(),
+  )
   await closeTrails(parts, Date.now())
 })
 

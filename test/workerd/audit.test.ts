@@ -1,6 +1,8 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
-import { eventStatements, lookupEvents } from '../../src/catalog/events.ts'
+import { expandBatch } from '../../src/audit/unpack.ts'
+import { eventStatements } from '../../src/catalog/events.ts'
+import { lookupEvents } from '../../src/iam/lookup-events.ts'
 import type { AuditEvent } from '../../src/model/audit-event.ts'
 import { allow, type Isolate, isolate, root, statement, storedUser } from '../support/isolate.ts'
 import { account, env, region } from '../support/workerd.ts'
@@ -145,7 +147,7 @@ describe('the record of a change', () => {
     const keyId = await newKey(at)
     const [event] = (await trailOf(at, keyId)) as [AuditEvent]
     for (let times = 0; times < 3; times++) {
-      await at.services.database.batch(eventStatements(at.services.database, [event], true))
+      await at.services.database.batch(eventStatements(at.services.database, [event]))
     }
     expect(await trailOf(at, keyId)).toHaveLength(1)
   })
@@ -168,17 +170,22 @@ describe('the buffer', () => {
       },
       waitUntil: () => {},
     }
-    for (let count = 0; count < 500; count++) trail.write([{ ...event, eventID: String(count) }], hold)
+    // Each with a context of its own.
+    const numbers = Array.from({ length: 1_000 }, (_, count) => count)
+    for (const count of numbers) {
+      const requestParameters = { encryptionContext: { count, filling: 'é'.repeat(100) } }
+      trail.write([{ ...event, eventID: String(count), requestParameters }], hold)
+    }
     await trail.flush(hold)
     expect(sent).toEqual([])
+    expect([trail.waiting, trail.dropped]).toEqual([1_000, 0])
     isDown = false
     await trail.flush(hold)
     expect(sent.length).toBeGreaterThan(1)
-    for (const message of sent) expect(message.length).toBeLessThan(100_000)
-    const ids = sent.flatMap((message) =>
-      (JSON.parse(message) as { events: AuditEvent[] }).events.map((e) => e.eventID),
-    )
-    expect(ids.map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: 500 }, (_, count) => count))
+    for (const message of sent) expect(new TextEncoder().encode(message).length).toBeLessThan(100_000)
+    expect(trail.waiting).toBe(0)
+    const ids = sent.flatMap((message) => expandBatch(message).map((e) => e.eventID))
+    expect(ids.map(Number).sort((a, b) => a - b)).toEqual(numbers)
   })
 
   it('in strict mode answers once the queue has the record, and refuses where it has not', async () => {
