@@ -135,7 +135,8 @@ export function temporaryState(): string {
 export function openIndex(state: string): DatabaseSync {
   const folder = join(state, 'storage/d1/miniflare-D1DatabaseObject')
   const file = readdirSync(folder).find((name) => /^[0-9a-f]+\.sqlite$/.test(name))
-  return new DatabaseSync(join(folder, file ?? 'there is none'))
+  // The server may be writing at that moment.
+  return new DatabaseSync(join(folder, file ?? 'there is none'), { timeout: 5_000 })
 }
 
 /** False once no process listens there any more. */
