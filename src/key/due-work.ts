@@ -1,0 +1,124 @@
+import type { SealedVersion } from '../crypto/symmetric.ts'
+import { keyArn } from '../model/arn.ts'
+import type { Call } from '../model/call.ts'
+import { isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
+import { limits } from '../model/limits.ts'
+import type { KeyCall, KeyRecord, KeySnapshot, RotationType } from './key.ts'
+import { flushWaitMs, type KeyCore } from './key-core.ts'
+import { nextDue, rotationAfter, stateRefusal, stateWithoutMaterial } from './lifecycle.ts'
+import { indexEntry } from './outbox.ts'
+
+/** What befalls a key with time, and rotation on demand: decided on what is stored now, in the block that does it. */
+export class DueWork {
+  readonly #core: KeyCore
+
+  constructor(core: KeyCore) {
+    this.#core = core
+  }
+
+  async settle(call: Call) {
+    const record = await this.#core.serve(call, 'internal:Settle')
+    if (isRefusal(record)) {
+      if (record.refused !== 'NotFoundException') return record
+      // Deleted, and not all may have been told.
+      await this.#core.outbox.flushAll()
+      return 'nothing'
+    }
+    if ((await this.#core.standing.check()) === 'unknown') return timedOut('a sweep waits for the index')
+    const due = nextDue(record)
+    if (due === null || due.at > call.time) {
+      // The index said otherwise, so it has an old row.
+      this.#core.outbox.add(indexEntry(record))
+      await this.#core.outbox.flush()
+      return 'nothing'
+    }
+    if (due.work === 'delete') return this.#delete(call)
+    if (due.work === 'expire') return this.#expire(call)
+    const rotated = await this.rotateIfDue(call)
+    if (isRefusal(rotated)) return rotated
+    return rotated === null ? 'nothing' : 'rotated'
+  }
+
+  async rotateIfDue(call: Call): Promise<KeySnapshot | Refusal<'DependencyTimeoutException'> | null> {
+    const isDue = (record: KeyRecord | null) => {
+      const due = record === null ? null : nextDue(record)
+      return due?.work === 'rotate' && due.at <= call.time
+    }
+    const before = this.#core.storage.read()
+    if (before === null || !isDue(before)) return null
+    const version = await this.#core.newVersion(before)
+    if (isRefusal(version)) return version
+    const snapshot = this.#core.transaction(() => {
+      const record = this.#core.storage.read()
+      if (record === null || record.rotation === null || !isDue(record)) return null
+      const rotation = { ...record.rotation, nextAt: rotationAfter(record.rotation, call.time) }
+      return this.#core.commit(this.#rotated({ ...record, rotation }, version, call, 'AUTOMATIC'))
+    })
+    await this.#core.outbox.flushWithin(flushWaitMs)
+    return snapshot
+  }
+
+  async rotateOnDemand(call: KeyCall) {
+    const record = await this.#core.read(call, 'kms:RotateKeyOnDemand')
+    if (isRefusal(record)) return record
+    const refusal = stateRefusal(record, 'RotateKeyOnDemand') ?? onDemandLimit(record)
+    if (refusal !== null) return refusal
+    const version = await this.#core.newVersion(record)
+    if (isRefusal(version)) return version
+    return this.#core.change(call, 'RotateKeyOnDemand', (current) => {
+      const limited = onDemandLimit(current)
+      if (limited !== null) return limited
+      return this.#rotated({ ...current, onDemandRotations: current.onDemandRotations + 1 }, version, call, 'ON_DEMAND')
+    })
+  }
+
+  /** Decides again on what is stored now, in the block that erases. */
+  async #delete(call: Call) {
+    const isErased = this.#core.transaction(() => {
+      const record = this.#core.storage.read()
+      const due = record === null ? null : nextDue(record)
+      if (record === null || due?.work !== 'delete' || due.at > call.time) return false
+      this.#core.storage.erase()
+      this.#core.recordService('DeleteKey', record, call)
+      const erased = { ...record, revision: record.revision + 1, deletion: null, rotation: null }
+      this.#core.outbox.add(indexEntry(erased, { deletedAt: call.time }))
+      return true
+    })
+    if (isErased) await this.#core.outbox.flushAll()
+    return isErased ? 'deleted' : 'nothing'
+  }
+
+  /** Imported material that has come to its date: erased, and the key waits for another import. */
+  async #expire(call: Call) {
+    const isExpired = this.#core.transaction(() => {
+      const record = this.#core.storage.read()
+      const due = record === null ? null : nextDue(record)
+      if (record === null || due?.work !== 'expire' || due.at > call.time) return false
+      this.#core.storage.eraseMaterial()
+      const state = stateWithoutMaterial(record.state)
+      this.#core.write({ ...record, state, materialExpiresAt: null })
+      this.#core.recordService('DeleteExpiredKeyMaterial', record, call, { keyMaterialId: record.currentMaterialId })
+      return true
+    })
+    if (isExpired) await this.#core.outbox.flush()
+    return isExpired ? 'expired' : 'nothing'
+  }
+
+  #rotated(record: KeyRecord, version: SealedVersion, call: Call, type: RotationType): KeyRecord {
+    this.#core.storage.addRotation(version, call.time, type)
+    this.#core.recordService('RotateKey', record, call, {
+      rotationType: type,
+      previousKeyMaterialId: record.currentMaterialId,
+      currentKeyMaterialId: version.keyMaterialId,
+    })
+    return { ...record, currentMaterialId: version.keyMaterialId }
+  }
+}
+
+function onDemandLimit({ region, account, keyId, onDemandRotations }: KeyRecord) {
+  if (onDemandRotations < limits.onDemandRotationsMax) return null
+  return refuse(
+    'LimitExceededException',
+    `The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: ${keyArn(region, account, keyId)}`,
+  )
+}

@@ -1,0 +1,209 @@
+import type { AccessRequest, Verdict } from '../access/request.ts'
+import { versionIdOf } from '../crypto/ciphertext.ts'
+import type { RootKeys } from '../crypto/root-keys.ts'
+import { generateSymmetric } from '../crypto/symmetric.ts'
+import { keyArn } from '../model/arn.ts'
+import { eventsOf } from '../model/audit-event.ts'
+import { anyRegion, type Call } from '../model/call.ts'
+import {
+  causeOf,
+  type ExceptionName,
+  invalidGrantToken,
+  isRefusal,
+  type Refusal,
+  refuse,
+  timedOut,
+} from '../model/errors.ts'
+import type { KeyEvent } from '../model/key-event.ts'
+import { keySpecRow } from '../model/key-specs.ts'
+import { GrantStorage } from './grant-storage.ts'
+import type { KeyCall, KeyRecord, KeySnapshot } from './key.ts'
+import { denialOf, keyNotFound, keyRequest, keyVerdict, policyOf } from './key-access.ts'
+import type { KeyIndex } from './key-index.ts'
+import { type StatefulOperation, stateRefusal } from './lifecycle.ts'
+import { indexEntry, Outbox } from './outbox.ts'
+import { serviceEntries } from './service-entries.ts'
+import { IndexStanding, type Standing } from './standing.ts'
+import { KeyStorage } from './storage.ts'
+
+/** What the composition root gives an object. */
+export interface KeyObjectParts {
+  readonly index: KeyIndex
+  /** The root keys, proven to be this deployment's own. Throws while that cannot be proven. */
+  sealingRoots(): Promise<RootKeys>
+  /** Tells other Workers what befell the key. Throws where the queue does not take it. */
+  sendEvents(events: readonly KeyEvent[]): Promise<void>
+}
+
+export const flushWaitMs = 250
+
+/** What every part of a key's object works through: who is admitted, what is written, and who is told. */
+export class KeyCore {
+  readonly storage: KeyStorage
+  readonly grants: GrantStorage
+  readonly outbox: Outbox
+  readonly standing: IndexStanding
+  readonly #parts: KeyObjectParts
+  readonly #durable: DurableObjectStorage
+  /** The object's name, REGION/KEY_ID; undefined: the object was reached by its id. */
+  readonly #name: string | undefined
+
+  constructor({ storage, id }: DurableObjectState, parts: KeyObjectParts) {
+    this.#parts = parts
+    this.#durable = storage
+    this.#name = id.name
+    this.storage = new KeyStorage(storage.sql)
+    this.grants = new GrantStorage(storage.sql)
+    this.outbox = new Outbox(storage, this.storage, parts)
+    this.standing = new IndexStanding({
+      index: parts.index,
+      read: () => this.storage.read(),
+      commit: (record) => void this.transaction(() => this.commit(record)),
+      tell: (record) => this.outbox.add(indexEntry(record)),
+      flush: () => this.outbox.flush(),
+    })
+  }
+
+  transaction<Value>(work: () => Value): Value {
+    return this.#durable.transactionSync(work)
+  }
+
+  /**
+   * The one way to change a key: admitted, allowed by its state, decided and written in one transaction with the
+   * index entry, then told to the index. `decide` may be called on nothing older than what it changes; it answers
+   * null where there is nothing to change.
+   */
+  async change<const Operation extends StatefulOperation, Name extends ExceptionName = never>(
+    call: KeyCall,
+    operation: Operation,
+    decide: (record: KeyRecord) => KeyRecord | Refusal<Name> | null,
+    authorized?: (request: AccessRequest, record: KeyRecord) => Verdict | null,
+  ) {
+    const standing = await this.standing.check()
+    if (standing === 'unknown') return timedOut('changes wait until the revision can be compared with the index')
+    const snapshot = this.transaction(() => {
+      const admitted = this.#admit(call, `kms:${operation}`, standing, authorized)
+      if (isRefusal(admitted)) return admitted
+      const { record, decidedBy } = admitted
+      const refusal = stateRefusal(record, operation)
+      if (refusal !== null) return refusal
+      const decided = decide(record)
+      if (decided !== null && 'refused' in decided) return decided
+      this.recordCall(call, record, decidedBy)
+      return decided === null ? this.snapshotOf(record) : this.commit(decided)
+    })
+    if (isRefusal(snapshot)) return snapshot
+    await this.outbox.flushWithin(flushWaitMs)
+    return { ...snapshot, untold: this.storage.untold() }
+  }
+
+  commit(changed: KeyRecord): KeySnapshot {
+    return this.snapshotOf(this.write(changed))
+  }
+
+  write(changed: KeyRecord): KeyRecord {
+    this.storage.write({ ...changed, revision: changed.revision + 1 })
+    const record = this.storage.read() as KeyRecord
+    this.outbox.add(indexEntry(record))
+    return record
+  }
+
+  /** Into the transaction of the change: what was done is on record, or it was not done. */
+  recordCall(call: KeyCall, { account, region, keyId }: KeyRecord, decidedBy: string): void {
+    if (call.event === null) return
+    const ARN = keyArn(region, account, keyId)
+    const events = eventsOf(call.event, {
+      resources: [{ accountId: account, type: 'AWS::KMS::Key', ARN }],
+      responseElements: { keyId: ARN },
+      additionalEventData: { decidedBy },
+    })
+    for (const event of events) this.outbox.add({ kind: 'event', body: event })
+  }
+
+  /** Into the transaction of what this deployment does by itself. */
+  recordService(...what: Parameters<typeof serviceEntries>): void {
+    for (const entry of serviceEntries(...what)) this.outbox.add(entry)
+  }
+
+  async read(call: KeyCall, action: string) {
+    const standing = await this.standing.check()
+    const admitted = this.#admit(call, action, standing)
+    return isRefusal(admitted) ? admitted : admitted.record
+  }
+
+  /** For what this deployment does by itself: no door makes such a call. */
+  async serve(call: Call, action: string) {
+    const standing = await this.standing.check()
+    if (call.principal.kind !== 'service') {
+      return refuse('AccessDeniedException', null, `${action} is for services alone`)
+    }
+    const record = this.storage.read()
+    const isMeant = call.region === anyRegion || record?.region === call.region
+    if (record !== null && isMeant) return this.#standingOf(record, standing)
+    return this.notFound(call, call.principal.account, action)
+  }
+
+  /**
+   * Every other method passes here, in the block of what it does: current documents, the current policy, grants and
+   * tags, and what is stored now, as an instance in memory may be an old one.
+   */
+  #admit(
+    call: KeyCall,
+    action: string,
+    standing: Standing,
+    authorized = (request: AccessRequest, { policy, policyPrincipalIds }: KeyRecord): Verdict | null =>
+      keyVerdict(request, policyOf({ policy, policyPrincipalIds }), (ids) =>
+        this.grants.allowing(ids, operationOf(action)),
+      ),
+  ) {
+    const record = this.storage.read()
+    if (record === null || record.region !== call.region || record.account !== call.keyAccount) {
+      return this.notFound(call, call.keyAccount, action)
+    }
+    const request = keyRequest(call, call, action, record)
+    const verdict = authorized(request, record)
+    const denial = verdict === null ? null : denialOf(request, verdict)
+    if (denial !== null) return denial
+    if (call.grantIds.some((grantId) => this.grants.find(grantId) === null)) {
+      return invalidGrantToken('there is no such grant, or no longer')
+    }
+    const standingRecord = this.#standingOf(record, standing)
+    if (isRefusal(standingRecord)) return standingRecord
+    return { record, decidedBy: verdict?.reason ?? 'nothing to decide' }
+  }
+
+  #standingOf(record: KeyRecord, standing: Standing) {
+    if (standing !== 'rolledBack') return record
+    const text = `${keyArn(record.region, record.account, record.keyId)} is unavailable.`
+    return refuse('KeyUnavailableException', text, 'rolled-back: the stored revision is behind the index')
+  }
+
+  notFound(call: Call, account: string, action: string) {
+    return keyNotFound(call, { region: call.region, account, keyId: this.#name?.split('/')[1] ?? '' }, action)
+  }
+
+  snapshotOf(record: KeyRecord): KeySnapshot {
+    const current = this.storage.version(versionIdOf(record.currentMaterialId))
+    if (current === null) throw new Error('The current key material is not stored')
+    return { record, current, untold: this.storage.untold() }
+  }
+
+  async sealingRoots() {
+    try {
+      return await this.#parts.sealingRoots()
+    } catch (failure) {
+      return timedOut(`the root key cannot be proven: ${causeOf(failure)}`)
+    }
+  }
+
+  async newVersion(key: Pick<KeyRecord, 'account' | 'region' | 'keyId' | 'spec' | 'usage'>) {
+    const roots = await this.sealingRoots()
+    if (isRefusal(roots)) return roots
+    return generateSymmetric(roots, key, keySpecRow(key.spec).materialBytes)
+  }
+}
+
+/** `kms:Decrypt` → `Decrypt`. */
+export function operationOf(action: string): string {
+  return action.slice(action.indexOf(':') + 1)
+}
