@@ -3,9 +3,9 @@ export function randomBytes(count: number): Uint8Array<ArrayBuffer> {
   return crypto.getRandomValues(new Uint8Array(count))
 }
 
-/** A key id that no key has. */
-export function newKeyId(): string {
-  return crypto.randomUUID()
+/** A key id that no key has; of a multi-Region key, `mrk-` and 32 hex digits. */
+export function newKeyId(isMultiRegion = false): string {
+  return isMultiRegion ? `mrk-${randomBytes(16).toHex()}` : crypto.randomUUID()
 }
 
 const base32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'

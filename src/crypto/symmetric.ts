@@ -5,6 +5,8 @@ import { type MaterialIdentity, type SealedMaterial, sealMaterial } from './seal
 /** A version of a key's material as it is stored. */
 export interface SealedVersion extends SealedMaterial {
   readonly keyMaterialId: string
+  /** SPKI; null where there is none. */
+  readonly publicKey: Uint8Array<ArrayBuffer> | null
 }
 
 /** Draws new material and returns it sealed; the bytes are erased before this returns. */
@@ -17,7 +19,7 @@ export async function generateSymmetric(
   try {
     const derivable = await crypto.subtle.importKey('raw', material, 'HKDF', false, ['deriveBits'])
     const keyMaterialId = await keyMaterialIdOf(key.keyId, derivable)
-    return { keyMaterialId, ...(await sealMaterial(roots, { ...key, keyMaterialId }, material)) }
+    return { keyMaterialId, publicKey: null, ...(await sealMaterial(roots, { ...key, keyMaterialId }, material)) }
   } finally {
     material.fill(0)
   }

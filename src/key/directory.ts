@@ -15,7 +15,8 @@ import type { GrantSlice, Key, KeyRecord, KeySnapshot } from './key.ts'
 /** A key in this isolate, ready to use: its record, and its material opened into keys that cannot be exported. */
 export interface OpenKey {
   readonly record: KeyRecord
-  readonly current: OpenMaterial
+  /** Null: it has none now, which its state says. */
+  readonly current: OpenMaterial | null
   /** Older versions that a ciphertext has asked for, by version id. Shared by all who hold this revision. */
   readonly older: Map<string, OpenMaterial>
 }
@@ -99,7 +100,7 @@ export class KeyDirectory {
     key: OpenKey,
     versionId: string,
   ): NowOrLater<OpenMaterial | Refusal | null> {
-    if (versionId === versionIdOf(key.record.currentMaterialId)) return key.current
+    if (key.current !== null && versionId === versionIdOf(key.current.keyMaterialId)) return key.current
     return key.older.get(versionId) ?? this.#fetchOlder(namespace, call, key, versionId)
   }
 
@@ -154,8 +155,9 @@ export class KeyDirectory {
     else this.#untold.set(record.keyId, untold)
     const held = this.#cache.peek(`${record.region}/${record.keyId}`)
     if (held?.record.revision === record.revision) return held
-    const isSameMaterial = held?.record.currentMaterialId === record.currentMaterialId
-    const opened = isSameMaterial && held !== undefined ? held.current : await this.#openVersion(record, current)
+    if (current === null) return { record, current, older: new Map() }
+    const isSameMaterial = held?.current?.keyMaterialId === current.keyMaterialId
+    const opened = isSameMaterial ? held.current : await this.#openVersion(record, current)
     return { record, current: opened, older: new Map() }
   }
 

@@ -5,7 +5,7 @@ import { requestOf } from '../access/request-of.ts'
 import { keyArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { type Refusal, refuse } from '../model/errors.ts'
-import type { KeyCall, KeyRecord } from './key.ts'
+import { type KeyCall, type KeyRecord, multiRegionKeyType } from './key.ts'
 
 /** What a request says of itself, beyond the call. */
 export interface Asked {
@@ -17,7 +17,7 @@ export interface Asked {
 }
 
 /** The key as policies see it. */
-type GuardedKey = KeyPlace & Pick<KeyRecord, 'spec' | 'usage' | 'origin' | 'tags'>
+type GuardedKey = KeyPlace & Pick<KeyRecord, 'spec' | 'usage' | 'origin' | 'multiRegion' | 'tags'>
 type KeyPlace = Pick<KeyRecord, 'region' | 'account' | 'keyId'>
 type PolicedKey = GuardedKey & Pick<KeyRecord, 'manager' | 'policy' | 'policyPrincipalIds'>
 
@@ -28,8 +28,8 @@ export function keyRequest(call: Call, asked: Asked, action: string, key: Guarde
       spec: key.spec,
       usage: key.usage,
       origin: key.origin,
-      isMultiRegion: false,
-      multiRegionKeyType: null,
+      isMultiRegion: key.multiRegion !== null,
+      multiRegionKeyType: multiRegionKeyType(key),
       tags: key.tags,
       aliases: asked.aliases,
     },

@@ -183,8 +183,8 @@ export class KeyCore {
   }
 
   snapshotOf(record: KeyRecord): KeySnapshot {
-    const current = this.storage.version(versionIdOf(record.currentMaterialId))
-    if (current === null) throw new Error('The current key material is not stored')
+    const { currentMaterialId } = record
+    const current = currentMaterialId === null ? null : this.storage.version(versionIdOf(currentMaterialId))
     return { record, current, untold: this.storage.untold() }
   }
 

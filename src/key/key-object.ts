@@ -50,19 +50,20 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     }
 
     async create(call: KeyCall, key: NewKey) {
-      const { isLockoutChecked, createdBy, rotationPeriodDays, ...rest } = key
+      const { isLockoutChecked, isMultiRegion, createdBy, rotationPeriodDays, ...rest } = key
       const { keyAccount: account, region } = call
-      const made = { ...rest, account, region, origin: 'AWS_KMS' } as const
+      const multiRegion = isMultiRegion ? { primaryRegion: region, replicaRegions: [] } : null
+      const made = { ...rest, account, region, multiRegion }
       const denial = creationDenial(call, made) ?? (isLockoutChecked ? lockoutRefusal(call, made) : null)
       if (denial !== null) return denial
       const before = this.#core.storage.read()
       if (before !== null) return this.#created(createdBy, before)
-      const version = await this.#core.newVersion({ ...key, account, region })
+      const version = key.origin === 'EXTERNAL' ? null : await this.#core.newVersion({ ...key, account, region })
       if (isRefusal(version)) return version
       const record: KeyRecord = {
         ...made,
         revision: 1,
-        state: 'Enabled',
+        state: version === null ? 'PendingImport' : 'Enabled',
         createdAt: call.time,
         deletion: null,
         rotation:
@@ -71,7 +72,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
             : { periodDays: rotationPeriodDays, nextAt: call.time + rotationPeriodDays * dayMs },
         onDemandRotations: 0,
         materialExpiresAt: null,
-        currentMaterialId: version.keyMaterialId,
+        currentMaterialId: version?.keyMaterialId ?? null,
       }
       const snapshot = this.#core.transaction(() => {
         const earlier = this.#core.storage.read()

@@ -16,6 +16,21 @@ export type KeyState =
   | 'Unavailable'
   | 'Updating'
 
+export type KeyOrigin = 'AWS_KMS' | 'EXTERNAL'
+
+/** One of a set of keys that have one id and one material, each in a Region of its own. */
+export interface MultiRegion {
+  readonly primaryRegion: string
+  /** In their order; without the primary's. */
+  readonly replicaRegions: readonly string[]
+}
+
+/** Null: a key of one Region. */
+export function multiRegionKeyType({ multiRegion, region }: Pick<KeyRecord, 'multiRegion' | 'region'>) {
+  if (multiRegion === null) return null
+  return multiRegion.primaryRegion === region ? 'PRIMARY' : 'REPLICA'
+}
+
 export interface Tag {
   readonly tagKey: string
   readonly tagValue: string
@@ -31,7 +46,9 @@ export interface KeyRecord {
   readonly state: KeyState
   readonly spec: KeySpec
   readonly usage: KeyUsage
-  readonly origin: 'AWS_KMS'
+  readonly origin: KeyOrigin
+  /** Null: a key of one Region. */
+  readonly multiRegion: MultiRegion | null
   /** AWS: kept by this deployment itself, for an integration or for its own use. */
   readonly manager: 'AWS' | 'CUSTOMER'
   readonly description: string
@@ -49,13 +66,15 @@ export interface KeyRecord {
   readonly onDemandRotations: number
   /** Of imported material. Null: it does not expire. */
   readonly materialExpiresAt: number | null
-  readonly currentMaterialId: string
+  /** Null: the key waits for its first import. */
+  readonly currentMaterialId: string | null
 }
 
 /** A key as an isolate may remember it for a few seconds. */
 export interface KeySnapshot {
   readonly record: KeyRecord
-  readonly current: SealedVersion
+  /** Null: its material is not here, and its state says why. */
+  readonly current: SealedVersion | null
   /** How many entries the index had not been told when this was read. */
   readonly untold: number
 }
@@ -75,6 +94,10 @@ export interface NewKey {
   readonly keyId: string
   readonly spec: KeySpec
   readonly usage: KeyUsage
+  /** EXTERNAL: made without material. */
+  readonly origin: KeyOrigin
+  /** True: the primary of what may become several. */
+  readonly isMultiRegion: boolean
   readonly manager: KeyRecord['manager']
   readonly description: string
   readonly policy: string

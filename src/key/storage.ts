@@ -55,6 +55,8 @@ const steps: readonly string[] = [
    create index grant_of_grantee on kms_grant (grantee_id, grant_id);
    create index grant_named on kms_grant (name) where name is not null;`,
   'alter table kms_key add column material_expires_at integer;',
+  `alter table kms_key add column multi_region text;
+   alter table material add column public_key blob;`,
 ]
 
 type Row = Record<string, SqlStorageValue>
@@ -82,6 +84,7 @@ export class KeyStorage {
       spec: row.spec as KeySpec,
       usage: row.usage as KeyUsage,
       origin: row.origin as KeyRecord['origin'],
+      multiRegion: row.multi_region === null ? null : JSON.parse(row.multi_region as string),
       manager: row.manager as KeyRecord['manager'],
       description: row.description as string,
       policy: row.policy as string,
@@ -95,7 +98,7 @@ export class KeyStorage {
       })),
       onDemandRotations: row.on_demand_rotations as number,
       materialExpiresAt: row.material_expires_at as number | null,
-      currentMaterialId: row.current_material_id as string,
+      currentMaterialId: (row.current_material_id as string) || null,
     }
   }
 
@@ -105,7 +108,7 @@ export class KeyStorage {
   }
 
   /** Makes the schema and the key. */
-  create(record: KeyRecord, version: SealedVersion, createdBy: string): void {
+  create(record: KeyRecord, version: SealedVersion | null, createdBy: string): void {
     upgradeSchema(this.#sql, steps)
     const { keyId, account, region, createdAt } = record
     this.#sql.exec(
@@ -119,14 +122,15 @@ export class KeyStorage {
       createdAt,
     )
     this.write(record)
-    this.#addVersion(version, null)
+    if (version !== null) this.#addVersion(version, null)
   }
 
   write(record: KeyRecord): void {
     this.#sql.exec(
       `update kms_key set revision = ?, state = ?, spec = ?, usage = ?, origin = ?, manager = ?, description = ?,
          policy = ?, policy_principal_ids = ?, deletion_at = ?, deletion_window_days = ?, rotation_period_days = ?, rotation_next_at = ?,
-         on_demand_rotations = ?, material_expires_at = ?, current_material_id = ?`,
+         on_demand_rotations = ?, material_expires_at = ?, multi_region = ?,
+         current_material_id = ?`,
       record.revision,
       record.state,
       record.spec,
@@ -142,7 +146,8 @@ export class KeyStorage {
       record.rotation?.nextAt ?? null,
       record.onDemandRotations,
       record.materialExpiresAt,
-      record.currentMaterialId,
+      record.multiRegion === null ? null : JSON.stringify(record.multiRegion),
+      record.currentMaterialId ?? '',
     )
     this.#writeTags(record.tags)
   }
@@ -189,7 +194,7 @@ export class KeyStorage {
   }
 
   /** In the order they were made. */
-  rotations(page: RotationPage, currentMaterialId: string): KeyRotation[] {
+  rotations(page: RotationPage, currentMaterialId: string | null): KeyRotation[] {
     const rows = this.#rows(
       `select sequence, key_material_id, rotated_at, rotation_type from material
        where sequence > ? and (? or rotation_type is not null) order by sequence limit ?`,
@@ -239,14 +244,16 @@ export class KeyStorage {
     this.#sql.exec(`delete from outbox where (kind = 'keyEvent') = ? and sequence <= ?`, isForWorkers ? 1 : 0, upTo)
   }
 
-  #addVersion({ keyMaterialId, rootVersion, sealed }: SealedVersion, rotation: { at: number; type: string } | null) {
+  #addVersion(version: SealedVersion, rotation: { at: number; type: string } | null) {
+    const { keyMaterialId, rootVersion, sealed, publicKey } = version
     this.#sql.exec(
-      `insert into material (version_id, key_material_id, root_version, sealed, rotated_at, rotation_type)
-       values (?, ?, ?, ?, ?, ?)`,
+      `insert into material (version_id, key_material_id, root_version, sealed, public_key, rotated_at, rotation_type)
+       values (?, ?, ?, ?, ?, ?, ?)`,
       versionIdOf(keyMaterialId),
       keyMaterialId,
       rootVersion,
       sealed,
+      publicKey,
       rotation?.at ?? null,
       rotation?.type ?? null,
     )
@@ -274,6 +281,7 @@ function versionOf(row: Row): SealedVersion {
     keyMaterialId: row.key_material_id as string,
     rootVersion: row.root_version as number,
     sealed: new Uint8Array(row.sealed as ArrayBuffer),
+    publicKey: row.public_key === null ? null : new Uint8Array(row.public_key as ArrayBuffer),
   }
 }
 

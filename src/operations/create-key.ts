@@ -61,7 +61,7 @@ export const CreateKey = operation({
     const refusal = tagsRefusal(tags)
     if (refusal !== null) return refusal
     // The id is minted once, so that repeating a creation whose answer was lost makes no second key.
-    const keyId = newKeyId()
+    const keyId = newKeyId(kind.isMultiRegion)
     const key: NewKey = {
       ...kind,
       ...policy,
@@ -107,16 +107,17 @@ function kindOf(input: Parsed<typeof members>) {
   }
   if (input.CustomKeyStoreId !== undefined) return noCustomKeyStore(input.CustomKeyStoreId)
   if (!isKeySpec(spec)) return unsupported(`KeySpec ${spec}`)
-  if (input.Origin !== undefined && input.Origin !== 'AWS_KMS') return unsupported(`Origin ${input.Origin}`)
+  const origin = input.Origin ?? 'AWS_KMS'
+  if (origin !== 'AWS_KMS' && origin !== 'EXTERNAL') return unsupported(`Origin ${origin}`)
   if (input.XksKeyId !== undefined) return unsupported('XksKeyId')
-  if (input.MultiRegion) return unsupported('MultiRegion')
-  return withUsage(spec, input.KeyUsage)
+  const usage = usageOf(spec, input.KeyUsage)
+  return isRefusal(usage) ? usage : { spec, usage, origin, isMultiRegion: input.MultiRegion === true }
 }
 
-function withUsage(spec: ServedSpec, wanted: string | undefined) {
+function usageOf(spec: ServedSpec, wanted: string | undefined) {
   const { usages } = keySpecRow(spec)
   const usage = wanted ?? usages[0]
-  if (usage !== undefined && usages.includes(usage as KeyUsage)) return { spec, usage: usage as KeyUsage }
+  if (usage !== undefined && usages.includes(usage as KeyUsage)) return usage as KeyUsage
   return refuse('ValidationException', `KeyUsage ${usage} is not compatible with KeySpec ${spec}`)
 }
 

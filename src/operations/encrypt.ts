@@ -12,7 +12,7 @@ import {
   NullableBooleanType,
   PlaintextType,
 } from './types.ts'
-import { useErrors, useRefusal } from './use.ts'
+import { currentOf, useErrors, useRefusal } from './use.ts'
 
 export const Encrypt = operation({
   input: shape({
@@ -29,7 +29,7 @@ export const Encrypt = operation({
     const refusal = useRefusal(key.record, 'Encrypt', EncryptionAlgorithm)
     if (refusal !== null) return refusal
     if (DryRun) return dryRunSucceeded()
-    const CiphertextBlob = await encrypt(key.current, Plaintext, EncryptionContext)
+    const CiphertextBlob = await encrypt(currentOf(key), Plaintext, EncryptionContext)
     return { CiphertextBlob, KeyId: arnOf(key.record), EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' }
   },
 })

@@ -16,7 +16,7 @@ import {
   NumberOfBytesType,
   RecipientInfo,
 } from './types.ts'
-import { recipientRefusal, useErrors, useRefusal } from './use.ts'
+import { currentOf, recipientRefusal, useErrors, useRefusal } from './use.ts'
 
 const members = {
   KeyId: required(KeyIdType),
@@ -68,11 +68,12 @@ async function generate(
   const refusal = useRefusal(key.record, operationName, undefined)
   if (refusal !== null) return refusal
   if (DryRun) return dryRunSucceeded()
+  const current = currentOf(key)
   const Plaintext = randomBytes(KeySpec === undefined ? (NumberOfBytes as number) : bytesOf[KeySpec])
   return {
-    CiphertextBlob: await encrypt(key.current, Plaintext, EncryptionContext),
+    CiphertextBlob: await encrypt(current, Plaintext, EncryptionContext),
     Plaintext,
     KeyId: arnOf(key.record),
-    KeyMaterialId: key.current.keyMaterialId,
+    KeyMaterialId: current.keyMaterialId,
   }
 }

@@ -1,4 +1,4 @@
-import type { KeyRecord } from '../key/key.ts'
+import { type KeyRecord, multiRegionKeyType } from '../key/key.ts'
 import { keyArn } from '../model/arn.ts'
 import { keySpecRow } from '../model/key-specs.ts'
 
@@ -23,7 +23,21 @@ export function keyMetadata(record: KeyRecord) {
     CustomerMasterKeySpec: record.spec,
     KeySpec: record.spec,
     EncryptionAlgorithms: keySpecRow(record.spec).encryptionAlgorithms,
-    MultiRegion: false,
-    CurrentKeyMaterialId: record.currentMaterialId,
+    MultiRegion: record.multiRegion !== null,
+    ...multiRegionConfiguration(record),
+    ...(record.currentMaterialId === null ? {} : { CurrentKeyMaterialId: record.currentMaterialId }),
+  }
+}
+
+function multiRegionConfiguration(record: KeyRecord) {
+  const { multiRegion, account, keyId } = record
+  if (multiRegion === null) return {}
+  const named = (region: string) => ({ Arn: keyArn(region, account, keyId), Region: region })
+  return {
+    MultiRegionConfiguration: {
+      MultiRegionKeyType: multiRegionKeyType(record),
+      PrimaryKey: named(multiRegion.primaryRegion),
+      ReplicaKeys: multiRegion.replicaRegions.map(named),
+    },
   }
 }

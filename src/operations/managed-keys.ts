@@ -101,6 +101,8 @@ async function makeOnce(
       ...rest,
       spec: 'SYMMETRIC_DEFAULT',
       usage: 'ENCRYPT_DECRYPT',
+      origin: 'AWS_KMS',
+      isMultiRegion: false,
       manager: 'AWS',
       policyPrincipalIds: {},
       tags: [],

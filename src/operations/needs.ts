@@ -214,7 +214,7 @@ function openKey(
 
 function decided(request: AccessRequest, verdict: Verdict, key: OpenKey, { record }: Serving): OpenKey | Refusal {
   const { account, currentMaterialId } = key.record
-  record.touched(account, request.resource, verdict.reason, currentMaterialId)
+  record.touched(account, request.resource, verdict.reason, currentMaterialId ?? undefined)
   return denialOf(request, verdict) ?? key
 }
 

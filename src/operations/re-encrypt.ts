@@ -13,7 +13,7 @@ import {
   KeyIdType,
   NullableBooleanType,
 } from './types.ts'
-import { openCiphertext, useErrors, useRefusal } from './use.ts'
+import { currentOf, openCiphertext, useErrors, useRefusal } from './use.ts'
 
 export const ReEncrypt = operation({
   input: shape({
@@ -46,14 +46,15 @@ export const ReEncrypt = operation({
     const opened = await openCiphertext(from, input.CiphertextBlob, input.SourceEncryptionContext, call, services)
     if (isRefusal(opened)) return opened
     if (input.DryRun) return dryRunSucceeded()
+    const current = currentOf(to)
     return {
-      CiphertextBlob: await encrypt(to.current, opened.plaintext, input.DestinationEncryptionContext),
+      CiphertextBlob: await encrypt(current, opened.plaintext, input.DestinationEncryptionContext),
       SourceKeyId: arnOf(from.key.record),
       KeyId: arnOf(to.record),
       SourceEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
       DestinationEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
       SourceKeyMaterialId: opened.keyMaterialId,
-      DestinationKeyMaterialId: to.current.keyMaterialId,
+      DestinationKeyMaterialId: current.keyMaterialId,
     }
   },
 })

@@ -1,5 +1,6 @@
-import { decrypt } from '../crypto/ciphertext.ts'
+import { decrypt, type OpenMaterial } from '../crypto/ciphertext.ts'
 import type { EncryptionContext } from '../crypto/encryption-context.ts'
+import type { OpenKey } from '../key/directory.ts'
 import type { KeyRecord } from '../key/key.ts'
 import { stateRefusal } from '../key/lifecycle.ts'
 import type { Call } from '../model/call.ts'
@@ -27,6 +28,12 @@ export function useRefusal(record: KeyRecord, operation: CryptoOperation, algori
   const { encryptionAlgorithms } = keySpecRow(record.spec)
   if (algorithm === undefined || encryptionAlgorithms.includes(algorithm as EncryptionAlgorithm)) return null
   return refuse('InvalidKeyUsageException', `Algorithm ${algorithm} is incompatible with key spec ${record.spec}.`)
+}
+
+/** The material of a key that its state lets be used. */
+export function currentOf({ record, current }: OpenKey): OpenMaterial {
+  if (current === null) throw new Error(`${record.keyId} is ${record.state} and has no material`)
+  return current
 }
 
 /** For now: no enclave can be answered. */

@@ -106,9 +106,8 @@ describe('CreateKey', () => {
       { CustomerMasterKeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' },
       notServed('KeySpec ECC_NIST_P256'),
     ],
-    ['an origin', 'CreateKey', { Origin: 'EXTERNAL' }, notServed('Origin EXTERNAL')],
+    ['an origin', 'CreateKey', { Origin: 'AWS_CLOUDHSM' }, notServed('Origin AWS_CLOUDHSM')],
     ['an external key', 'CreateKey', { XksKeyId: 'x' }, notServed('XksKeyId')],
-    ['a multi-Region key', 'CreateKey', { MultiRegion: true }, notServed('MultiRegion')],
     [
       'a custom key store',
       'CreateKey',

@@ -92,6 +92,8 @@ export function newKey(keyId: string): NewKey {
     keyId,
     spec: 'SYMMETRIC_DEFAULT',
     usage: 'ENCRYPT_DECRYPT',
+    origin: 'AWS_KMS',
+    isMultiRegion: false,
     manager: 'CUSTOMER',
     description: '',
     policy: defaultKeyPolicy(account),

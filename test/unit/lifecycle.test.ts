@@ -20,6 +20,7 @@ const enabled: KeyRecord = {
   spec: 'SYMMETRIC_DEFAULT',
   usage: 'ENCRYPT_DECRYPT',
   origin: 'AWS_KMS',
+  multiRegion: null,
   manager: 'CUSTOMER',
   description: '',
   policy: '{}',

@@ -59,7 +59,7 @@ describe('what befalls a key', () => {
       serviceEventDetails: {
         keyId,
         rotationType: 'AUTOMATIC',
-        previousKeyMaterialId: snapshot.current.keyMaterialId,
+        previousKeyMaterialId: snapshot.current?.keyMaterialId,
         currentKeyMaterialId: expect.stringMatching(/^[0-9a-f]{64}$/),
       },
     })
@@ -158,7 +158,7 @@ describe('imported material', () => {
     expect(left).toEqual([])
     await expect.poll(() => sentOf(keyId)).toMatchObject([{ 'detail-type': 'KMS Imported Key Material Expiration' }])
     expect(await recordsOf(keyId, 'DeleteExpiredKeyMaterial')).toMatchObject([
-      { serviceEventDetails: { keyId, keyMaterialId: snapshot.current.keyMaterialId } },
+      { serviceEventDetails: { keyId, keyMaterialId: snapshot.current?.keyMaterialId } },
     ])
     const end = await settleAt(key, at + 10 * dayMs)
     expect(end).toBe(before === 'PendingDeletion' ? 'deleted' : 'nothing')
