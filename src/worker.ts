@@ -110,14 +110,13 @@ function doors(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: S
     recordChanges: (events: readonly AuditEvent[]) => recordChanges(deployment.database, events),
     waitUntil,
   }
-  const parts = jobParts(deployment, env)
   return {
     findJob: (name) => {
       const job = operatorJobs.get(name)
       if (job === undefined) return null
       return (input, call, asked) => {
         const what = { service: 'edge-kms', operation: name, isReadOnly: false, parameters: null }
-        return recorded(asked, what, 'queue', services, () => job(input, call, parts))
+        return recorded(asked, what, 'queue', services, () => job(input, call, jobParts(deployment, env)))
       }
     },
     door: {

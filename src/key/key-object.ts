@@ -1,5 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import { authorizeRetire } from '../access/decide.ts'
+import { denialOf } from '../access/denial-text.ts'
 import { grantAllows, grantIdsOf } from '../access/grants.ts'
 import type { AccessRequest, Grant, Verdict } from '../access/request.ts'
 import { versionIdOf } from '../crypto/ciphertext.ts'
@@ -37,15 +38,7 @@ import type {
   RotationType,
   Tag,
 } from './key.ts'
-import {
-  creationDenial,
-  denialOf,
-  keyNotFound,
-  keyRequest,
-  keyVerdict,
-  lockoutRefusal,
-  policyOf,
-} from './key-access.ts'
+import { creationDenial, keyNotFound, keyRequest, keyVerdict, lockoutRefusal, policyOf } from './key-access.ts'
 import type { KeyIndex } from './key-index.ts'
 import { nextDue, rotationAfter, type StatefulOperation, stateRefusal, stateWithoutMaterial } from './lifecycle.ts'
 import { indexEntry, Outbox, retirableGrantEntry } from './outbox.ts'
@@ -540,10 +533,8 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       call: KeyCall,
       action: string,
       standing: Standing,
-      authorized = (request: AccessRequest, { policy, policyPrincipalIds }: KeyRecord): Verdict | null =>
-        keyVerdict(request, policyOf({ policy, policyPrincipalIds }), (ids) =>
-          this.#grants.allowing(ids, operationOf(action)),
-        ),
+      authorized = (request: AccessRequest, record: KeyRecord): Verdict | null =>
+        keyVerdict(request, policyOf(record), (ids) => this.#grants.allowing(ids, operationOf(action))),
     ) {
       const record = this.#storage.read()
       if (record === null || record.region !== call.region || record.account !== call.keyAccount) {

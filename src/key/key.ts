@@ -103,6 +103,11 @@ export interface KeyCall extends Call {
   readonly event: AuditEvent | null
 }
 
+/** A call about a key of that account; what is not said is not there. */
+export function keyCall(call: Call, about: Pick<KeyCall, 'keyAccount'> & Partial<KeyCall>): KeyCall {
+  return { ...call, keyNamed: null, parameters: {}, aliases: null, grantIds: [], event: null, ...about }
+}
+
 /** The grants of one key that name one caller. */
 export interface GrantSlice {
   /** The key's, when they were read. */
