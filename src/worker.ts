@@ -5,6 +5,7 @@ import { database } from './catalog/database.ts'
 import { deadLetterCount } from './catalog/dead-letters.ts'
 import { recordChanges } from './catalog/events.ts'
 import { hasFaultyKeys, keyStanding, publish, reportRolledBack } from './catalog/keys.ts'
+import { listGrantsOfKey } from './catalog/retirable-grants.ts'
 import { type Deployment, deploymentOf, type Env, prove, provenRoots } from './deployment.ts'
 import { createApp, type Doors } from './http/app.ts'
 import type { Authenticate } from './http/sigv4.ts'
@@ -45,6 +46,7 @@ export function keyObjectParts(env: Env): KeyObjectParts {
     index: {
       standing: (region, keyId) => keyStanding(db, region, keyId),
       publish: (entries) => publish(db, entries),
+      retirableGrants: (region, keyId, after, limit) => listGrantsOfKey(db, { region, keyId }, after, limit),
       reportRolledBack: (region, keyId) => reportRolledBack(db, region, keyId),
     },
     sealingRoots: () => provenRoots(env),

@@ -41,7 +41,7 @@ import type {
 import { creationDenial, keyNotFound, keyRequest, keyVerdict, lockoutRefusal, policyOf } from './key-access.ts'
 import type { KeyIndex } from './key-index.ts'
 import { nextDue, rotationAfter, type StatefulOperation, stateRefusal, stateWithoutMaterial } from './lifecycle.ts'
-import { indexEntry, Outbox, retirableGrantEntry } from './outbox.ts'
+import { indexEntry, Outbox, retirableGrantEntry, staleGrantEntry } from './outbox.ts'
 import { serviceEntries } from './service-entries.ts'
 import { IndexStanding, type Standing } from './standing.ts'
 import { KeyStorage } from './storage.ts'
@@ -377,16 +377,24 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     }
 
     async republish(call: Call, after: string) {
-      const record = await this.#serve(call, 'internal:Republish')
-      if (isRefusal(record)) return record
-      const grants = this.ctx.storage.transactionSync(() => {
+      const asked = await this.#serve(call, 'internal:Republish')
+      if (isRefusal(asked)) return asked
+      const { index } = this.#parts
+      const indexed = await index.retirableGrants(asked.region, asked.keyId, after, republishMax).catch(() => null)
+      if (indexed === null) return timedOut('the index does not answer')
+      const next = this.ctx.storage.transactionSync(() => {
+        const record = this.#storage.read()
+        // Deleted since: its tombstone takes the grants along.
+        if (record === null) return null
         const told = this.#grants.retirable(after, republishMax)
+        // The index had it before it was read, and no id is given again: what is not here now is gone for good.
+        const stale = indexed.filter(({ grantId }) => this.#grants.find(grantId) === null)
         if (after === '') this.#outbox.add(indexEntry(record))
         for (const grant of told) this.#tellOfGrant(record, grant, false)
-        return told
+        for (const grant of stale) this.#outbox.add(staleGrantEntry(record, grant))
+        return nextPlace(told, indexed)
       })
-      if (!(await this.#outbox.flush())) return timedOut('the index does not answer')
-      return grants.length < republishMax ? null : (grants.at(-1)?.grantId ?? null)
+      return (await this.#outbox.flush()) ? next : timedOut('the index does not answer')
     }
 
     /** Decides again on what is stored now, in the block that erases. */
@@ -602,6 +610,12 @@ function grantRefusal({ spec }: KeyRecord, { operations }: NewGrant) {
     'ValidationException',
     `Operation ${unsupported} is not supported in a grant on a key with KeySpec ${spec}.`,
   )
+}
+
+/** How far both lists have been gone through; null: to the end of both. */
+function nextPlace(...pages: readonly (readonly { readonly grantId: string }[])[]): string | null {
+  const ends = pages.flatMap((page) => (page.length < republishMax ? [] : (page.at(-1)?.grantId ?? [])))
+  return ends.sort()[0] ?? null
 }
 
 function grantNotFound(grantId: string) {

@@ -189,8 +189,8 @@ export interface Key {
   /** Seals some of what another version of the root key has sealed under the current one, in one transaction. For services alone. */
   rewrap(call: Call): Reply<Rewrapping>
   /**
-   * Tells the index of the key again, and of a page of the grants that somebody may retire. Answers the place behind
-   * which there are more of them, or null. For services alone.
+   * Tells the index of the key again, and of a page of the grants that somebody may retire: of those that it has, and of
+   * those that the index alone has. Answers the place behind which there are more of them, or null. For services alone.
    */
   republish(call: Call, after: string): Reply<string | null>
 }
