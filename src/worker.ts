@@ -115,11 +115,7 @@ function doors(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: S
   return {
     findJob: (name) => {
       const job = operatorJobs.get(name)
-      if (job === undefined) return null
-      return (input, call, asked) => {
-        const what = { service: 'edge-kms', operation: name, isReadOnly: false, parameters: null }
-        return recorded(asked, what, 'queue', services, () => job(input, call, jobParts(deployment, env)))
-      }
+      return job === undefined ? null : (input, call) => job(input, call, jobParts(deployment, env))
     },
     door: {
       authenticate: seams.authenticate(deployment, env),
@@ -134,6 +130,7 @@ function doors(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: S
         isQueryService(service)
           ? invokeQuery(service, operation, input, call, services)
           : invoke(operation, input, call, services),
+      recorded: (call, asked, serve) => recorded(call, { service: 'edge-kms', ...asked }, 'queue', services, serve),
     },
     auditHead: (call, trail) => getAuditHead(call, trail, env.AUDIT_TRAIL),
     async detail() {
