@@ -1,3 +1,4 @@
+import { denialOf } from '../access/denial-text.ts'
 import type { AccessRequest, Verdict } from '../access/request.ts'
 import { versionIdOf } from '../crypto/ciphertext.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
@@ -18,7 +19,7 @@ import type { KeyEvent } from '../model/key-event.ts'
 import { keySpecRow } from '../model/key-specs.ts'
 import { GrantStorage } from './grant-storage.ts'
 import type { KeyCall, KeyRecord, KeySnapshot } from './key.ts'
-import { denialOf, keyNotFound, keyRequest, keyVerdict, policyOf } from './key-access.ts'
+import { keyNotFound, keyRequest, keyVerdict, policyOf } from './key-access.ts'
 import type { KeyIndex } from './key-index.ts'
 import { type StatefulOperation, stateRefusal } from './lifecycle.ts'
 import { indexEntry, Outbox } from './outbox.ts'
@@ -43,6 +44,7 @@ export class KeyCore {
   readonly grants: GrantStorage
   readonly outbox: Outbox
   readonly standing: IndexStanding
+  readonly index: KeyIndex
   readonly #parts: KeyObjectParts
   readonly #durable: DurableObjectStorage
   /** The object's name, REGION/KEY_ID; undefined: the object was reached by its id. */
@@ -50,6 +52,7 @@ export class KeyCore {
 
   constructor({ storage, id }: DurableObjectState, parts: KeyObjectParts) {
     this.#parts = parts
+    this.index = parts.index
     this.#durable = storage
     this.#name = id.name
     this.storage = new KeyStorage(storage.sql)
@@ -151,10 +154,8 @@ export class KeyCore {
     call: KeyCall,
     action: string,
     standing: Standing,
-    authorized = (request: AccessRequest, { policy, policyPrincipalIds }: KeyRecord): Verdict | null =>
-      keyVerdict(request, policyOf({ policy, policyPrincipalIds }), (ids) =>
-        this.grants.allowing(ids, operationOf(action)),
-      ),
+    authorized = (request: AccessRequest, record: KeyRecord): Verdict | null =>
+      keyVerdict(request, policyOf(record), (ids) => this.grants.allowing(ids, operationOf(action))),
   ) {
     const record = this.storage.read()
     if (record === null || record.region !== call.region || record.account !== call.keyAccount) {

@@ -126,6 +126,11 @@ export interface KeyCall extends Call {
   readonly event: AuditEvent | null
 }
 
+/** A call about a key of that account; what is not said is not there. */
+export function keyCall(call: Call, about: Pick<KeyCall, 'keyAccount'> & Partial<KeyCall>): KeyCall {
+  return { ...call, keyNamed: null, parameters: {}, aliases: null, grantIds: [], event: null, ...about }
+}
+
 /** The grants of one key that name one caller. */
 export interface GrantSlice {
   /** The key's, when they were read. */
@@ -207,8 +212,8 @@ export interface Key {
   /** Seals some of what another version of the root key has sealed under the current one, in one transaction. For services alone. */
   rewrap(call: Call): Reply<Rewrapping>
   /**
-   * Tells the index of the key again, and of a page of the grants that somebody may retire. Answers the place behind
-   * which there are more of them, or null. For services alone.
+   * Tells the index of the key again, and of a page of the grants that somebody may retire: of those that it has, and of
+   * those that the index alone has. Answers the place behind which there are more of them, or null. For services alone.
    */
   republish(call: Call, after: string): Reply<string | null>
 }
