@@ -20,7 +20,7 @@ import {
   timedOut,
 } from '../model/errors.ts'
 import type { KeyEvent } from '../model/key-event.ts'
-import { keySpecRow, ungrantable } from '../model/key-specs.ts'
+import { ungrantable } from '../model/key-specs.ts'
 import { dayMs, limits } from '../model/limits.ts'
 import { GrantStorage, isSameGrant } from './grant-storage.ts'
 import type {
@@ -593,7 +593,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     async #newVersion(key: Pick<KeyRecord, 'account' | 'region' | 'keyId' | 'spec' | 'usage'>) {
       const roots = await this.#sealingRoots()
       if (isRefusal(roots)) return roots
-      return generateSymmetric(roots, key, keySpecRow(key.spec).materialBytes)
+      return generateSymmetric(roots, key)
     }
   }
 }
@@ -604,8 +604,8 @@ function operationOf(action: string): string {
 }
 
 /** Null: a key of this kind may have such a grant. */
-function grantRefusal({ spec }: KeyRecord, { operations }: NewGrant) {
-  const [unsupported] = ungrantable(spec, operations)
+function grantRefusal({ spec, usage }: KeyRecord, { operations }: NewGrant) {
+  const [unsupported] = ungrantable(spec, usage, operations)
   if (unsupported === undefined) return null
   return refuse(
     'ValidationException',

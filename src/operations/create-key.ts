@@ -106,7 +106,7 @@ function kindOf(input: Parsed<typeof members>) {
     )
   }
   if (input.CustomKeyStoreId !== undefined) return noCustomKeyStore(input.CustomKeyStoreId)
-  if (!isKeySpec(spec)) return unsupported(`KeySpec ${spec}`)
+  if (!isKeySpec(spec) || spec !== 'SYMMETRIC_DEFAULT') return unsupported(`KeySpec ${spec}`)
   if (input.Origin !== undefined && input.Origin !== 'AWS_KMS') return unsupported(`Origin ${input.Origin}`)
   if (input.XksKeyId !== undefined) return unsupported('XksKeyId')
   if (input.MultiRegion) return unsupported('MultiRegion')
