@@ -2,7 +2,7 @@ import { denialOf } from '../access/denial-text.ts'
 import type { AccessRequest, Verdict } from '../access/request.ts'
 import { versionIdOf } from '../crypto/ciphertext.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
-import { generateSymmetric } from '../crypto/symmetric.ts'
+import { generateVersion } from '../crypto/version.ts'
 import { keyArn } from '../model/arn.ts'
 import { eventsOf } from '../model/audit-event.ts'
 import { anyRegion, type Call } from '../model/call.ts'
@@ -16,7 +16,6 @@ import {
   timedOut,
 } from '../model/errors.ts'
 import type { KeyEvent } from '../model/key-event.ts'
-import { keySpecRow } from '../model/key-specs.ts'
 import { GrantStorage } from './grant-storage.ts'
 import type { KeyCall, KeyRecord, KeySnapshot } from './key.ts'
 import { keyNotFound, keyRequest, keyVerdict, policyOf } from './key-access.ts'
@@ -200,7 +199,7 @@ export class KeyCore {
   async newVersion(key: Pick<KeyRecord, 'account' | 'region' | 'keyId' | 'spec' | 'usage'>) {
     const roots = await this.sealingRoots()
     if (isRefusal(roots)) return roots
-    return generateSymmetric(roots, key, keySpecRow(key.spec).materialBytes)
+    return generateVersion(roots, key)
   }
 }
 

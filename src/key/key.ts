@@ -1,5 +1,5 @@
 import type { Grant } from '../access/request.ts'
-import type { SealedVersion } from '../crypto/symmetric.ts'
+import type { SealedVersion } from '../crypto/version.ts'
 import type { AuditEvent } from '../model/audit-event.ts'
 import type { Call } from '../model/call.ts'
 import type { CommonException, ExceptionName, Refusal } from '../model/errors.ts'
@@ -187,7 +187,7 @@ export interface Key {
   untag(call: KeyCall, tagKeys: readonly string[]): Reply<KeySnapshot, WrongState>
   enableRotation(call: KeyCall, periodDays: number): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
   disableRotation(call: KeyCall): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
-  rotateOnDemand(call: KeyCall): Reply<KeySnapshot, DisabledOrWrongState | 'LimitExceededException'>
+  rotateOnDemand(call: KeyCall): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin | 'LimitExceededException'>
   scheduleDeletion(call: KeyCall, windowDays: number): Reply<KeySnapshot, WrongState>
   cancelDeletion(call: KeyCall): Reply<KeySnapshot, WrongState>
   /** Answers the grant: the one of the same name and content where there is one. `isDryRun`: all but the writing. */
