@@ -10,7 +10,7 @@ const localOnly = [
   'LOCAL_',
   'trustAnyone',
   'loopback',
-  '000000000000',
+  '"000000000000"',
   'strangerRefusal',
   'moveClock',
   'x-local-control',
