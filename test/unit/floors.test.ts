@@ -34,7 +34,6 @@ const exceptions: Record<string, readonly string[]> = {
   'local/worker.ts': ['.', 'audit', 'http', 'key', 'model'],
   'local/in-worker/clock.ts': ['catalog', 'jobs', 'model'],
   'local/in-worker/env.ts': ['.'],
-  'local/in-worker/faults.ts': [],
   'local/in-worker/queues.ts': ['.'],
   // Asks the Worker's own rules whether the secrets are well-formed.
   deploy: ['model', 'local'],

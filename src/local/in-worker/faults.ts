@@ -1,19 +1,10 @@
 import type { LocalEnv } from './env.ts'
+import type { Binding, Faults } from './fault-words.ts'
 
 /*
  * For tests of what is lost: every call on a binding is where a change may be cut off, before the call and after it,
  * before its answer is seen. Off unless the server was started with LOCAL_FAULTS.
  */
-
-/** What goes wrong from now on. What is left out goes well. */
-export interface Faults {
-  /** Bindings that refuse every call. */
-  readonly refuse?: readonly Binding[]
-  /** Bindings that do what they are asked, while every answer is lost. */
-  readonly lose?: readonly Binding[]
-  /** The processes die at this point, counted from now, from 0. */
-  readonly killAt?: number | null
-}
 
 /** The members that answer at once, with something whose calls count, or with something whose calls do not. */
 interface Kind {
@@ -32,9 +23,7 @@ const kinds = {
   KEYS: namespace,
   AUDIT_TRAIL: namespace,
   LOCAL_STATE: called,
-} as const satisfies Partial<Record<keyof LocalEnv, Kind>>
-
-export type Binding = keyof typeof kinds
+} as const satisfies Record<Binding, Kind>
 
 let faults: Faults = {}
 let points: string[] = []
@@ -54,17 +43,18 @@ export function withFaults(env: LocalEnv): LocalEnv {
   return Object.assign(env, Object.fromEntries(names.map((name) => [name, faulty(name, env[name], kinds[name])])))
 }
 
-/** By whoever knows the word of LOCAL_FAULTS: answers the points passed since the last time, and runs what cron would. */
+/** By whoever knows the word of LOCAL_FAULTS. A POST says what goes wrong from now on, and does what cron would. */
 export async function serveFaults(
   request: Request,
   runCron: (event: ScheduledController) => void | Promise<void> | undefined,
 ): Promise<Response> {
-  const { isCron = false, ...wanted } = (await request.json()) as Faults & { isCron?: boolean }
-  const passed = points
-  faults = wanted
-  points = []
-  if (isCron) await runCron({ cron: '', scheduledTime: Date.now(), noRetry: () => {} })
-  return Response.json({ points: passed })
+  if (request.method === 'POST') {
+    const { isCron = false, ...wanted } = (await request.json()) as Faults & { isCron?: boolean }
+    faults = wanted
+    points = []
+    if (isCron) await runCron({ cron: '', scheduledTime: Date.now(), noRetry: () => {} })
+  }
+  return Response.json({ points })
 }
 
 /** One of the points. Where the processes die, it does not return. */
