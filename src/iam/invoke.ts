@@ -99,10 +99,13 @@ async function perform(
   if (isRefusal(target.found)) return target.found
   if (!isChange(row)) return row.handle(input, call, target.found, services)
   try {
-    return await row.handle(input, call, target.found, services)
-  } finally {
-    // Also after a failure: what the database made of it is not known.
+    const answer = await row.handle(input, call, target.found, services)
     services.credentials.forgetAll()
+    return answer
+  } catch (failure) {
+    // What the database made of it is not known; but while it is away, nobody is sent away for it.
+    services.credentials.doubtAll()
+    throw failure
   }
 }
 
