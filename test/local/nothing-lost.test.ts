@@ -11,7 +11,6 @@ import {
   ScheduleKeyDeletionCommand,
   TagResourceCommand,
 } from '@aws-sdk/client-kms'
-import { AwsClient } from 'aws4fetch'
 import { describe, expect, it } from 'vitest'
 import {
   archivedEventIds,
@@ -19,9 +18,11 @@ import {
   type FaultyKms,
   indexRows,
   quiet,
+  recordsOf,
   startFaultyKms,
   storedKeys,
 } from '../support/faults.ts'
+import { acknowledged, askIam, moveClock } from '../support/post.ts'
 import { kmsClient, temporaryState } from '../support/server.ts'
 
 const isSlow = Boolean(process.env.SLOW)
@@ -57,19 +58,9 @@ function policyOf(word: string): string {
   return JSON.stringify({ Version: '2012-10-17', Statement })
 }
 
-async function post(url: string, service: string, body: string): Promise<void> {
-  const aws = new AwsClient({ accessKeyId: 'test', secretAccessKey: 'test', service, region: 'us-east-1', retries: 0 })
-  const type = service === 'iam' ? 'application/x-www-form-urlencoded' : 'application/json'
-  const answer = await aws.fetch(url, { method: 'POST', headers: { 'content-type': type }, body })
-  if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`)
-}
-
-function iam({ endpoint }: FaultyKms, Action: string, input: Readonly<Record<string, string>>): Promise<void> {
-  return post(`${endpoint}/`, 'iam', String(new URLSearchParams({ Action, Version: '2010-05-08', ...input })))
-}
-
-const advance = ({ endpoint }: FaultyKms, distance: string) =>
-  post(`${endpoint}/local/clock`, 'kms', JSON.stringify({ advance: distance }))
+const iam = ({ endpoint }: FaultyKms, action: string, input: Readonly<Record<string, string>>) =>
+  acknowledged(askIam(endpoint, action, input))
+const advance = ({ endpoint }: FaultyKms, distance: string) => acknowledged(moveClock(endpoint, distance))
 
 /** The time comes, and the sweep that belongs to it reaches no key: cron has them. */
 async function letFallDue(kms: FaultyKms, distance: string) {
@@ -252,8 +243,7 @@ class Campaign {
     }
     await expect.poll(() => disagreements(this.#state), { timeout: agreedMs, interval: 200 }).toEqual([])
     const isThere = change.isThere(this.#state, about)
-    const recorded = 'select 1 from events where name = ? and instr(body, ?)'
-    const records = indexRows(this.#state, recorded, change.event, about[change.by]).length
+    const records = recordsOf(this.#state, change.event, about[change.by])
     expect({ name, at, records }).toEqual({ name, at, records: isThere ? 1 : 0 })
     if (failure === null && !(isKilled && change.make === cron))
       expect({ name, at, isThere }).toMatchObject({ isThere: true })

@@ -94,6 +94,11 @@ export function indexRows(state: string, sql: string, ...given: (string | number
   }
 }
 
+/** How many records of changes have that name, and the text in them. */
+export function recordsOf(state: string, name: string, text: string): number {
+  return indexRows(state, 'select 1 from events where name = ? and instr(body, ?)', name, text).length
+}
+
 /** The ids of all events in the archive, as often as they are there. */
 export async function archivedEventIds(state: string): Promise<string[]> {
   const source = stateSource(state)
@@ -144,6 +149,10 @@ export function disagreements(state: string): string[] {
   }
   for (const { alias_name, target_key_id } of indexRows(state, 'select * from aliases')) {
     check(`${alias_name} points at a key`, stored.has(String(target_key_id)), true)
+    check(`${alias_name} records`, recordsOf(state, 'CreateAlias', String(alias_name)), 1)
+  }
+  for (const { name } of indexRows(state, 'select name from users')) {
+    check(`${name} records`, recordsOf(state, 'CreateUser', String(name)), 1)
   }
   return wrong
 }
