@@ -4,6 +4,7 @@ import {
   CreateGrantCommand,
   CreateKeyCommand,
   DeleteAliasCommand,
+  DisableKeyRotationCommand,
   EnableKeyRotationCommand,
   PutKeyPolicyCommand,
   RevokeGrantCommand,
@@ -47,6 +48,8 @@ interface Change {
   make(kms: FaultyKms, about: About, killAt: number | null): Promise<unknown>
   /** What the truth has of it. */
   isThere(state: string, about: About): boolean
+  /** So that the next clock moves nothing of this one. */
+  clear?(kms: FaultyKms, about: About): Promise<unknown>
 }
 
 const send = <Input>(kms: FaultyKms, command: Input) => kmsClient(kms.endpoint).send(command as never)
@@ -72,6 +75,7 @@ const schedule = (kms: FaultyKms, { keyId }: About) =>
   send(kms, new ScheduleKeyDeletionCommand({ KeyId: keyId, PendingWindowInDays: 7 }))
 const enableRotation = (kms: FaultyKms, { keyId }: About) =>
   send(kms, new EnableKeyRotationCommand({ KeyId: keyId, RotationPeriodInDays: 90 }))
+const disableRotation = (kms: FaultyKms, { keyId }: About) => send(kms, new DisableKeyRotationCommand({ KeyId: keyId }))
 const createAlias = (kms: FaultyKms, { word, keyId }: About) =>
   send(kms, new CreateAliasCommand({ AliasName: `alias/${word}`, TargetKeyId: keyId }))
 const grant = {
@@ -114,6 +118,7 @@ const changes: Readonly<Record<string, Change>> = {
     by: 'keyId',
     make: enableRotation,
     isThere: (state, about) => stored(state, about)?.key.rotation_period_days === 90,
+    clear: disableRotation,
   },
   'RotateKey, by the clock': {
     event: 'RotateKey',
@@ -121,6 +126,7 @@ const changes: Readonly<Record<string, Change>> = {
     prepare: enableRotation,
     make: (kms) => advance(kms, '91d'),
     isThere: isRotated,
+    clear: disableRotation,
   },
   'RotateKey, by cron': {
     event: 'RotateKey',
@@ -131,6 +137,7 @@ const changes: Readonly<Record<string, Change>> = {
     },
     make: cron,
     isThere: isRotated,
+    clear: disableRotation,
   },
   RotateKeyOnDemand: {
     event: 'RotateKeyOnDemand',
@@ -247,6 +254,7 @@ class Campaign {
     expect({ name, at, records }).toEqual({ name, at, records: isThere ? 1 : 0 })
     if (failure === null && !(isKilled && change.make === cron))
       expect({ name, at, isThere }).toMatchObject({ isThere: true })
+    await change.clear?.(await this.#server(), about)
     return isKilled ? { name, at, isAcknowledged: failure === null, isThere } : null
   }
 

@@ -108,7 +108,7 @@ export async function archivedEventIds(state: string): Promise<string[]> {
 }
 
 /** The changes of a key, each of which raises its revision by one. */
-const keyChanges = `'CreateKey', 'CreateGrant', 'DeleteKey', 'DisableKey', 'EnableKey', 'EnableKeyRotation', 'PutKeyPolicy',
+const keyChanges = `'CreateKey', 'CreateGrant', 'DeleteKey', 'DisableKey', 'DisableKeyRotation', 'EnableKey', 'EnableKeyRotation', 'PutKeyPolicy',
   'RevokeGrant', 'RotateKey', 'ScheduleKeyDeletion', 'TagResource'`
 
 /** Where truth, index and audit trail disagree, or something has still to be told: a sentence for each. */
