@@ -20,7 +20,7 @@ import {
 import { expect, it } from 'vitest'
 import type { Faults } from '../../src/local/in-worker/fault-words.ts'
 import { disagreements, type FaultyKms, indexRows, startFaultyKms, storedKeys } from '../support/faults.ts'
-import { acknowledged, askIam } from '../support/post.ts'
+import { acknowledged, askIam, moveClock } from '../support/post.ts'
 import { kmsClient, temporaryState } from '../support/server.ts'
 
 const isSlow = Boolean(process.env.SLOW)
@@ -84,6 +84,24 @@ it.each(isSlow ? outages : outages.slice(0, 2))(
     expect(uses.filter((id) => kept.get(id) !== 1)).toEqual([])
   },
 )
+
+it('says that the clock has moved, where what is due cannot be done', async () => {
+  const state = temporaryState()
+  const kms = await startFaultyKms(state)
+  const client = kmsClient(kms.endpoint)
+  const { KeyMetadata } = await client.send(new CreateKeyCommand({}))
+  await client.send(new ScheduleKeyDeletionCommand({ KeyId: KeyMetadata?.KeyId, PendingWindowInDays: 7 }))
+  await kms.fail({ refuse: ['DB'] })
+  const moved = await moveClock(kms.endpoint, '8d')
+  expect(moved.status).toBe(500)
+  expect(JSON.parse(moved.text).message).toMatch(
+    /^The clock is at \S+Z; what is due is left to the next sweep: Error: DB refuses every call$/,
+  )
+  await kms.fail({})
+  expect(JSON.parse((await acknowledged(moveClock(kms.endpoint, '1s'))).text)).toMatchObject({ deleted: 1 })
+  expect(disagreements(state)).toEqual([])
+  expect(await kms.stop()).toBe(0)
+})
 
 /** Changes of every kind, and crypto calls on warm keys by root and by a user. */
 class Load {
