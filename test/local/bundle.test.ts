@@ -14,6 +14,8 @@ const localOnly = [
   'strangerRefusal',
   'moveClock',
   'x-local-control',
+  'faultPoint',
+  'killAt',
 ]
 
 async function bundleOf(entry: string): Promise<string> {
