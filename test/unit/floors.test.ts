@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 const source = join(import.meta.dirname, '../../src')
@@ -112,6 +112,16 @@ describe('what stays pure', () => {
       'operations/generate-random.ts',
     ])
   })
+})
+
+it('loads what is rarely used by import() alone', () => {
+  const text = (file: string) => readFileSync(join(source, file), 'utf8')
+  const nobles = files.filter((file) => /from '@noble\//.test(text(file)))
+  expect(nobles.sort()).toEqual(['crypto/noble-curves.ts', 'crypto/noble-lattices.ts'])
+  expect(imports.filter(({ to, isTypeOnly }) => nobles.includes(to) && !isTypeOnly)).toEqual([])
+  for (const name of nobles.map((file) => `import('./${basename(file)}')`)) {
+    expect(files.filter((file) => text(file).includes(name)).length, name).toBeGreaterThan(0)
+  }
 })
 
 it('has no folder for leftovers', () => {
