@@ -17,10 +17,11 @@ import {
 import type { KeyEvent } from '../model/key-event.ts'
 import { keySpecRow } from '../model/key-specs.ts'
 import { GrantStorage } from './grant-storage.ts'
+import { ImportStorage } from './import-storage.ts'
 import type { KeyCall, KeyRecord, KeySnapshot } from './key.ts'
 import { denialOf, keyNotFound, keyRequest, keyVerdict, policyOf } from './key-access.ts'
 import type { KeyIndex } from './key-index.ts'
-import { type StatefulOperation, stateRefusal } from './lifecycle.ts'
+import { recordAt, type StatefulOperation, stateRefusal } from './lifecycle.ts'
 import { indexEntry, Outbox } from './outbox.ts'
 import { serviceEntries } from './service-entries.ts'
 import { IndexStanding, type Standing } from './standing.ts'
@@ -41,6 +42,7 @@ export const flushWaitMs = 250
 export class KeyCore {
   readonly storage: KeyStorage
   readonly grants: GrantStorage
+  readonly imports: ImportStorage
   readonly outbox: Outbox
   readonly standing: IndexStanding
   readonly #parts: KeyObjectParts
@@ -54,6 +56,7 @@ export class KeyCore {
     this.#name = id.name
     this.storage = new KeyStorage(storage.sql)
     this.grants = new GrantStorage(storage.sql)
+    this.imports = new ImportStorage(storage.sql)
     this.outbox = new Outbox(storage, this.storage, parts)
     this.standing = new IndexStanding({
       index: parts.index,
@@ -156,10 +159,11 @@ export class KeyCore {
         this.grants.allowing(ids, operationOf(action)),
       ),
   ) {
-    const record = this.storage.read()
-    if (record === null || record.region !== call.region || record.account !== call.keyAccount) {
+    const stored = this.storage.read()
+    if (stored === null || stored.region !== call.region || stored.account !== call.keyAccount) {
       return this.notFound(call, call.keyAccount, action)
     }
+    const record = recordAt(stored, call.time)
     const request = keyRequest(call, call, action, record)
     const verdict = authorized(request, record)
     const denial = verdict === null ? null : denialOf(request, verdict)

@@ -7,6 +7,7 @@ import { GenerateDataKey, GenerateDataKeyWithoutPlaintext } from './generate-dat
 import { GenerateRandom } from './generate-random.ts'
 import { GetKeyLastUsage } from './get-key-last-usage.ts'
 import { CreateGrant, ListGrants, ListRetirableGrants, RetireGrant, RevokeGrant } from './grants.ts'
+import { DeleteImportedKeyMaterial, GetParametersForImport, ImportKeyMaterial } from './imports.ts'
 import { CancelKeyDeletion, ScheduleKeyDeletion } from './key-deletion.ts'
 import { GetKeyPolicy, ListKeyPolicies, PutKeyPolicy } from './key-policy.ts'
 import {
@@ -33,7 +34,7 @@ const rows = {
   Decrypt,
   DeleteAlias,
   DeleteCustomKeyStore: null,
-  DeleteImportedKeyMaterial: null,
+  DeleteImportedKeyMaterial,
   DeriveSharedSecret: null,
   DescribeCustomKeyStores: null,
   DescribeKey,
@@ -53,9 +54,9 @@ const rows = {
   GetKeyLastUsage,
   GetKeyPolicy,
   GetKeyRotationStatus,
-  GetParametersForImport: null,
+  GetParametersForImport,
   GetPublicKey: null,
-  ImportKeyMaterial: null,
+  ImportKeyMaterial,
   ListAliases,
   ListGrants,
   ListKeyPolicies,

@@ -18,6 +18,7 @@ export function keyMetadata(record: KeyRecord) {
     KeyUsage: record.usage,
     KeyState: record.state,
     ...(record.deletion === null ? {} : { DeletionDate: new Date(record.deletion.at) }),
+    ...expiration(record),
     Origin: record.origin,
     KeyManager: record.manager,
     CustomerMasterKeySpec: record.spec,
@@ -27,6 +28,13 @@ export function keyMetadata(record: KeyRecord) {
     ...multiRegionConfiguration(record),
     ...(record.currentMaterialId === null ? {} : { CurrentKeyMaterialId: record.currentMaterialId }),
   }
+}
+
+/** Of imported material, while it is all there. */
+function expiration({ origin, state, currentMaterialId, materialExpiresAt }: KeyRecord) {
+  if (origin !== 'EXTERNAL' || state === 'PendingImport' || currentMaterialId === null) return {}
+  if (materialExpiresAt === null) return { ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' }
+  return { ExpirationModel: 'KEY_MATERIAL_EXPIRES', ValidTo: new Date(materialExpiresAt) }
 }
 
 function multiRegionConfiguration(record: KeyRecord) {

@@ -13,6 +13,7 @@ import {
   requestOn,
   withoutBlobs,
 } from '../key/key-access.ts'
+import { recordAt } from '../key/lifecycle.ts'
 import { keyArn, parseKeyName } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
@@ -230,7 +231,9 @@ function findKey(
   return after(services.keys.find(services.namespace, call, keyId, services.waitUntil), (key) => {
     if (isRefusal(key)) return key.refused === 'NotFoundException' ? absent() : key
     // The directory is shared by all accounts.
-    return account === null || key.record.account === account ? key : absent()
+    if (account !== null && key.record.account !== account) return absent()
+    const record = recordAt(key.record, call.time)
+    return record === key.record ? key : { ...key, record }
   })
 }
 
