@@ -9,11 +9,12 @@ export interface SealedVersion extends SealedMaterial {
   readonly publicKey: Uint8Array<ArrayBuffer> | null
 }
 
+const materialBytes = 32
+
 /** Draws new material and returns it sealed; the bytes are erased before this returns. */
 export async function generateSymmetric(
   roots: RootKeys,
   key: Omit<MaterialIdentity, 'keyMaterialId'>,
-  materialBytes: number,
 ): Promise<SealedVersion> {
   const material = crypto.getRandomValues(new Uint8Array(materialBytes))
   try {

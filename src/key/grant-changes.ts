@@ -75,8 +75,8 @@ export class GrantChanges {
 }
 
 /** Null: a key of this kind may have such a grant. */
-function grantRefusal({ spec }: KeyRecord, { operations }: NewGrant) {
-  const [unsupported] = ungrantable(spec, operations)
+function grantRefusal({ spec, usage }: KeyRecord, { operations }: NewGrant) {
+  const [unsupported] = ungrantable(spec, usage, operations)
   if (unsupported === undefined) return null
   return refuse(
     'ValidationException',

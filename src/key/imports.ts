@@ -156,7 +156,7 @@ async function openedVersion(
 
 async function sealed(roots: RootKeys, record: KeyRecord, material: Material): Promise<SealedVersion> {
   try {
-    const keyMaterialId = await materialIdOf(record.keyId, record.spec, material)
+    const keyMaterialId = await materialIdOf(record.keyId, material)
     const { publicKey } = material
     return { keyMaterialId, publicKey, ...(await sealMaterial(roots, { ...record, keyMaterialId }, material.bytes)) }
   } finally {

@@ -15,7 +15,6 @@ import {
   timedOut,
 } from '../model/errors.ts'
 import type { KeyEvent } from '../model/key-event.ts'
-import { keySpecRow } from '../model/key-specs.ts'
 import { GrantStorage } from './grant-storage.ts'
 import { ImportStorage } from './import-storage.ts'
 import type { KeyCall, KeyRecord, KeySnapshot } from './key.ts'
@@ -203,7 +202,7 @@ export class KeyCore {
   async newVersion(key: Pick<KeyRecord, 'account' | 'region' | 'keyId' | 'spec' | 'usage'>) {
     const roots = await this.sealingRoots()
     if (isRefusal(roots)) return roots
-    return generateSymmetric(roots, key, keySpecRow(key.spec).materialBytes)
+    return generateSymmetric(roots, key)
   }
 }
 

@@ -109,6 +109,7 @@ function kindOf(input: Parsed<typeof members>) {
   if (!isKeySpec(spec)) return unsupported(`KeySpec ${spec}`)
   const origin = input.Origin ?? 'AWS_KMS'
   if (origin !== 'AWS_KMS' && origin !== 'EXTERNAL') return unsupported(`Origin ${origin}`)
+  if (spec !== 'SYMMETRIC_DEFAULT' && origin !== 'EXTERNAL') return unsupported(`KeySpec ${spec}`)
   if (input.XksKeyId !== undefined) return unsupported('XksKeyId')
   const usage = usageOf(spec, input.KeyUsage)
   return isRefusal(usage) ? usage : { spec, usage, origin, isMultiRegion: input.MultiRegion === true }

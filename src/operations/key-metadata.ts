@@ -26,8 +26,13 @@ export function keyMetadata(record: KeyRecord) {
     EncryptionAlgorithms: keySpecRow(record.spec).encryptionAlgorithms,
     MultiRegion: record.multiRegion !== null,
     ...multiRegionConfiguration(record),
-    ...(record.currentMaterialId === null ? {} : { CurrentKeyMaterialId: record.currentMaterialId }),
+    ...currentMaterial(record),
   }
+}
+
+/** Of keys that may have several materials. */
+function currentMaterial({ spec, currentMaterialId }: KeyRecord) {
+  return currentMaterialId === null || !keySpecRow(spec).canRotate ? {} : { CurrentKeyMaterialId: currentMaterialId }
 }
 
 /** Of imported material, while it is all there. */

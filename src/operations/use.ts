@@ -6,6 +6,7 @@ import { stateRefusal } from '../key/lifecycle.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { type EncryptionAlgorithm, keySpecRow } from '../model/key-specs.ts'
+import { arnOf } from './key-metadata.ts'
 import type { Decryptable } from './needs.ts'
 import type { Services } from './operation.ts'
 
@@ -25,6 +26,10 @@ export const useErrors = [
 export function useRefusal(record: KeyRecord, operation: CryptoOperation, algorithm: string | undefined) {
   const refusal = stateRefusal(record, operation)
   if (refusal !== null) return refusal
+  if (record.spec !== 'SYMMETRIC_DEFAULT') {
+    const text = `${arnOf(record)} key usage is ${record.usage} which is not valid for ${operation}.`
+    return refuse('InvalidKeyUsageException', text)
+  }
   const { encryptionAlgorithms } = keySpecRow(record.spec)
   if (algorithm === undefined || encryptionAlgorithms.includes(algorithm as EncryptionAlgorithm)) return null
   return refuse('InvalidKeyUsageException', `Algorithm ${algorithm} is incompatible with key spec ${record.spec}.`)
