@@ -40,8 +40,6 @@ export interface Deployment {
   readonly aliases: AliasDirectory
   readonly credentials: CredentialDirectory
   readonly issuers: Issuers
-  /** True for the accounts that ROOT_CREDENTIALS names. */
-  isAccount(account: string): boolean
   readonly database: Database
   readonly trail: Trail
   readonly counters: Counters
@@ -94,7 +92,6 @@ async function assemble(env: Env): Promise<Deployment | string> {
     keySnapshotSeconds,
     staleSeconds,
   })
-  const accounts = new Set([...rootCredentials.values()].map(({ principal }) => principal.account))
   const counters = new Counters()
   const deployment: Deployment = {
     roots,
@@ -103,7 +100,6 @@ async function assemble(env: Env): Promise<Deployment | string> {
     aliases: new AliasDirectory(keySnapshotSeconds, staleSeconds),
     credentials,
     issuers: new Issuers(),
-    isAccount: (account) => accounts.has(account),
     database: db,
     trail: new Trail(settings.audit),
     health: new Health(),

@@ -1,6 +1,7 @@
-import { createHmac, KeyObject } from 'node:crypto'
+import { createHmac, type KeyObject } from 'node:crypto'
 import type { MacAlgorithm } from '../model/key-specs.ts'
 import { isEqual } from './key-encoding.ts'
+import { nodeKey } from './node-key.ts'
 import type { Form, OpenPrivate } from './open-private.ts'
 import { subtle } from './web-crypto.ts'
 
@@ -36,7 +37,7 @@ function native(hash: string): Mac {
 
 /** WebCrypto's HMAC lacks the hash, and holds the key all the same. */
 const sha224Form: Form<KeyObject> = async (_, reader) =>
-  KeyObject.from(await reader.unwrap('raw', { name: 'HMAC', hash: 'SHA-256' }, ['sign']))
+  nodeKey(await reader.unwrap('raw', { name: 'HMAC', hash: 'SHA-256' }, ['sign']))
 
 async function sha224(key: OpenPrivate, message: Bytes): Promise<Bytes> {
   return new Uint8Array(

@@ -1,6 +1,7 @@
-import { constants, createHash, KeyObject, privateEncrypt, publicDecrypt } from 'node:crypto'
-import { concat } from '../model/bytes.ts'
+import { constants, createHash, type KeyObject, privateEncrypt, publicDecrypt } from 'node:crypto'
+import { concat, fromHex } from '../model/bytes.ts'
 import { isEqual } from './key-encoding.ts'
+import { nodeKey } from './node-key.ts'
 import type { Form } from './open-private.ts'
 import { randomBytes } from './random.ts'
 import type { Signing } from './signing.ts'
@@ -29,10 +30,10 @@ export function pssOverDigest(hash: RsaHash): Signing {
 const anyUse = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
 const padding = constants.RSA_NO_PADDING
 
-const privateForm: Form<KeyObject> = async (_, reader) => KeyObject.from(await reader.unwrap('pkcs8', anyUse, ['sign']))
+const privateForm: Form<KeyObject> = async (_, reader) => nodeKey(await reader.unwrap('pkcs8', anyUse, ['sign']))
 const publicForm: Form<PublicKey> = async ({ spki }) => {
   const key = await subtle.importKey('spki', spki, anyUse, false, ['verify'])
-  return { key: KeyObject.from(key), bytes: modulusBytes(key) }
+  return { key: nodeKey(key), bytes: modulusBytes(key) }
 }
 
 interface PublicKey {
@@ -77,7 +78,7 @@ const digestInfos: Record<RsaHash, string> = {
 }
 
 function emsaPkcs1(hash: RsaHash): Encoding {
-  const digestInfo = Uint8Array.fromHex(digestInfos[hash])
+  const digestInfo = fromHex(digestInfos[hash]) as Bytes
   const encode = (digest: Bytes, bytes: number) => {
     const block = new Uint8Array(bytes).fill(0xff)
     block.set([0, 1])

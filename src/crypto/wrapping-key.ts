@@ -42,8 +42,11 @@ export interface WrappingKeyIdentity {
   readonly publicKey: Uint8Array<ArrayBuffer>
 }
 
-/** Plain data: stored with the key that it is for. */
-export interface WrappingKey extends Omit<WrappingKeyIdentity, 'region' | 'account' | 'keyId'>, SealedKey {}
+/** A key pair for one import: the private half sealed. Plain data. */
+export interface StoredWrappingKey extends WrappingKeyIdentity, SealedKey {}
+
+/** As the key that it is for keeps it. */
+export type WrappingKey = Omit<StoredWrappingKey, 'region' | 'account' | 'keyId'>
 
 /** A key pair under which one import travels. The private half is wrapped by WebCrypto and never visible here. */
 export async function generateWrappingKey(
@@ -68,15 +71,12 @@ export async function generateWrappingKey(
  */
 export async function unwrapMaterial(
   roots: RootKeys,
-  identity: WrappingKeyIdentity,
-  sealed: SealedKey,
+  wrappingKey: StoredWrappingKey,
   encrypted: Uint8Array<ArrayBuffer>,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  const { algorithm, spec } = identity
-  const key = await openPrivateKey(roots, bindingOf(identity), sealed, {
-    ...decrypting(algorithm),
-    isExtractable: false,
-  })
+  const { algorithm, spec } = wrappingKey
+  const opening = { ...decrypting(algorithm), isExtractable: false }
+  const key = await openPrivateKey(roots, bindingOf(wrappingKey), wrappingKey, opening)
   const rsaBytes = algorithms[algorithm].isDirect ? encrypted.length : modulusBytes[spec]
   try {
     const opened = new Uint8Array(await crypto.subtle.decrypt('RSA-OAEP', key, encrypted.subarray(0, rsaBytes)))
@@ -87,14 +87,10 @@ export async function unwrapMaterial(
 }
 
 /** The same key under the root key's current version. Throws as `openPrivateKey` does. */
-export async function rewrapWrappingKey(
-  roots: RootKeys,
-  identity: WrappingKeyIdentity,
-  sealed: SealedKey,
-): Promise<SealedKey> {
-  const binding = bindingOf(identity)
-  const opening = { ...decrypting(identity.algorithm), isExtractable: true }
-  return sealPrivateKey(roots, binding, await openPrivateKey(roots, binding, sealed, opening))
+export async function rewrapWrappingKey(roots: RootKeys, wrappingKey: StoredWrappingKey): Promise<SealedKey> {
+  const binding = bindingOf(wrappingKey)
+  const opening = { ...decrypting(wrappingKey.algorithm), isExtractable: true }
+  return sealPrivateKey(roots, binding, await openPrivateKey(roots, binding, wrappingKey, opening))
 }
 
 /** CKM_RSA_AES_KEY_WRAP's second half: AES-256 key wrap with padding (RFC 5649), which WebCrypto lacks. Erases the key. */

@@ -1,6 +1,5 @@
 import { authorizeByIdentity } from '../access/decide.ts'
-import { denialText } from '../access/denial-text.ts'
-import type { AccessRequest } from '../access/request.ts'
+import { denialOf } from '../access/denial-text.ts'
 import { requestOf } from '../access/request-of.ts'
 import { recorded } from '../audit/recorded.ts'
 import { isDatabaseFailure } from '../catalog/database.ts'
@@ -83,9 +82,9 @@ async function perform(
     const further = isRefusal(target.found) ? [] : (row.further?.(input, target.found, target.arn) ?? [])
     const resourceAccount = call.principal.account
     for (const need of [{ action: row.action, arn: target.arn }, ...further]) {
-      const denied = denial(
-        requestOf(call, { action: need.action, resource: need.arn, resourceAccount, parameters: input, context }),
-      )
+      const asked = { action: need.action, resource: need.arn, resourceAccount, parameters: input, context }
+      const request = requestOf(call, asked)
+      const denied = denialOf(request, authorizeByIdentity(request))
       if (denied !== null) return denied
     }
   }
@@ -97,12 +96,6 @@ async function perform(
     // Also after a failure: what the database made of it is not known.
     services.credentials.forgetAll()
   }
-}
-
-/** Null: the caller's policies allow it. */
-function denial(request: AccessRequest): Refusal<'AccessDeniedException'> | null {
-  const verdict = authorizeByIdentity(request)
-  return verdict.isAllowed ? null : refuse('AccessDeniedException', denialText(request, verdict), verdict.reason)
 }
 
 /** What policies may ask about the resource. Its tags cost a query, so they are looked up where some policy asks for them. */

@@ -24,8 +24,6 @@ export interface IamServices extends Recorder {
   readonly issuers: Issuers
   /** Asks an issuer of web tokens. */
   readonly fetch: Fetch
-  /** True for the accounts of this deployment. */
-  isAccount(account: string): boolean
 }
 
 /** What a call is about: the resource that policies speak of, and what the handler gets of it. */

@@ -1,8 +1,7 @@
-import type { SealedVersion } from '../crypto/symmetric.ts'
+import type { SealedVersion } from '../crypto/version.ts'
 import { keyArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
-import { keySpecRow } from '../model/key-specs.ts'
 import { limits } from '../model/limits.ts'
 import type { Imports } from './imports.ts'
 import type { KeyCall, KeyRecord, KeySnapshot, RotationType } from './key.ts'
@@ -65,7 +64,6 @@ export class DueWork {
   async rotateOnDemand(call: KeyCall) {
     const record = await this.#core.read(call, 'kms:RotateKeyOnDemand')
     if (isRefusal(record)) return record
-    if (!keySpecRow(record.spec).canRotate) return refuse('UnsupportedOperationException', null, 'it is not symmetric')
     const refusal = stateRefusal(record, 'RotateKeyOnDemand') ?? onDemandLimit(record)
     if (refusal !== null) return refusal
     if (record.origin === 'EXTERNAL') return this.#rotateToImported(call)

@@ -1,6 +1,6 @@
 import { versionIdOf } from '../crypto/ciphertext.ts'
 import type { SealedKey } from '../crypto/sealed-key.ts'
-import type { SealedVersion } from '../crypto/symmetric.ts'
+import type { SealedVersion } from '../crypto/version.ts'
 import type { WrappingAlgorithm, WrappingKey, WrappingKeySpec } from '../crypto/wrapping-key.ts'
 
 /** A wrapping key whose import may still come. */

@@ -1,9 +1,14 @@
 import { contentOf, importTokenExpiry, makeImportToken, readImportToken } from '../crypto/import-token.ts'
-import { acceptMaterial, type Material, materialIdOf } from '../crypto/material.ts'
+import { acceptMaterial } from '../crypto/material.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
-import { sealMaterial } from '../crypto/seal.ts'
-import type { SealedVersion } from '../crypto/symmetric.ts'
-import { generateWrappingKey, isDirect, unwrapMaterial, type WrappingKeySpec } from '../crypto/wrapping-key.ts'
+import { sealVersion } from '../crypto/version.ts'
+import {
+  generateWrappingKey,
+  isDirect,
+  type StoredWrappingKey,
+  unwrapMaterial,
+  type WrappingKeySpec,
+} from '../crypto/wrapping-key.ts'
 import { keyArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, refuse } from '../model/errors.ts'
@@ -133,34 +138,22 @@ export class Imports {
   }
 }
 
-type OpenedKey = Parameters<typeof unwrapMaterial>[1] & Parameters<typeof unwrapMaterial>[2]
-
 /** The material sealed as the key's own. It is here in the open for no longer than that takes. */
 async function openedVersion(
   roots: RootKeys,
   record: KeyRecord,
-  wrappingKey: OpenedKey,
+  wrappingKey: StoredWrappingKey,
   encrypted: Uint8Array<ArrayBuffer>,
 ) {
-  const bytes = await unwrapMaterial(roots, wrappingKey, wrappingKey, encrypted)
+  const bytes = await unwrapMaterial(roots, wrappingKey, encrypted)
   if (bytes === null) return refuse('InvalidCiphertextException', null, 'it does not open under the wrapping key')
   try {
     const material = await acceptMaterial(record.spec, bytes)
     return material === null
       ? incorrectMaterial(`it is no material of a ${record.spec}`)
-      : sealed(roots, record, material)
+      : await sealVersion(roots, record, material)
   } finally {
     bytes.fill(0)
-  }
-}
-
-async function sealed(roots: RootKeys, record: KeyRecord, material: Material): Promise<SealedVersion> {
-  try {
-    const keyMaterialId = await materialIdOf(record.keyId, material)
-    const { publicKey } = material
-    return { keyMaterialId, publicKey, ...(await sealMaterial(roots, { ...record, keyMaterialId }, material.bytes)) }
-  } finally {
-    material.bytes.fill(0)
   }
 }
 

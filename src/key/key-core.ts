@@ -1,7 +1,8 @@
+import { denialOf } from '../access/denial-text.ts'
 import type { AccessRequest, Verdict } from '../access/request.ts'
 import { versionIdOf } from '../crypto/ciphertext.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
-import { generateSymmetric } from '../crypto/symmetric.ts'
+import { generateVersion } from '../crypto/version.ts'
 import { keyArn } from '../model/arn.ts'
 import { eventsOf } from '../model/audit-event.ts'
 import { anyRegion, type Call } from '../model/call.ts'
@@ -18,7 +19,7 @@ import type { KeyEvent } from '../model/key-event.ts'
 import { GrantStorage } from './grant-storage.ts'
 import { ImportStorage } from './import-storage.ts'
 import type { KeyCall, KeyRecord, KeySnapshot } from './key.ts'
-import { denialOf, keyNotFound, keyRequest, keyVerdict, policyOf } from './key-access.ts'
+import { keyNotFound, keyRequest, keyVerdict, policyOf } from './key-access.ts'
 import type { KeyIndex } from './key-index.ts'
 import { recordAt, type StatefulOperation, stateRefusal } from './lifecycle.ts'
 import { indexEntry, Outbox } from './outbox.ts'
@@ -44,6 +45,7 @@ export class KeyCore {
   readonly imports: ImportStorage
   readonly outbox: Outbox
   readonly standing: IndexStanding
+  readonly index: KeyIndex
   readonly #parts: KeyObjectParts
   readonly #durable: DurableObjectStorage
   /** The object's name, REGION/KEY_ID; undefined: the object was reached by its id. */
@@ -51,6 +53,7 @@ export class KeyCore {
 
   constructor({ storage, id }: DurableObjectState, parts: KeyObjectParts) {
     this.#parts = parts
+    this.index = parts.index
     this.#durable = storage
     this.#name = id.name
     this.storage = new KeyStorage(storage.sql)
@@ -153,10 +156,8 @@ export class KeyCore {
     call: KeyCall,
     action: string,
     standing: Standing,
-    authorized = (request: AccessRequest, { policy, policyPrincipalIds }: KeyRecord): Verdict | null =>
-      keyVerdict(request, policyOf({ policy, policyPrincipalIds }), (ids) =>
-        this.grants.allowing(ids, operationOf(action)),
-      ),
+    authorized = (request: AccessRequest, record: KeyRecord): Verdict | null =>
+      keyVerdict(request, policyOf(record), (ids) => this.grants.allowing(ids, operationOf(action))),
   ) {
     const stored = this.storage.read()
     if (stored === null || stored.region !== call.region || stored.account !== call.keyAccount) {
@@ -202,7 +203,7 @@ export class KeyCore {
   async newVersion(key: Pick<KeyRecord, 'account' | 'region' | 'keyId' | 'spec' | 'usage'>) {
     const roots = await this.sealingRoots()
     if (isRefusal(roots)) return roots
-    return generateSymmetric(roots, key)
+    return generateVersion(roots, key)
   }
 }
 

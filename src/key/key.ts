@@ -1,5 +1,5 @@
 import type { Grant } from '../access/request.ts'
-import type { SealedVersion } from '../crypto/symmetric.ts'
+import type { SealedVersion } from '../crypto/version.ts'
 import type { WrappingAlgorithm, WrappingKeySpec } from '../crypto/wrapping-key.ts'
 import type { AuditEvent } from '../model/audit-event.ts'
 import type { Call } from '../model/call.ts'
@@ -137,6 +137,11 @@ export interface KeyCall extends Call {
   readonly event: AuditEvent | null
 }
 
+/** A call about a key of that account; what is not said is not there. */
+export function keyCall(call: Call, about: Pick<KeyCall, 'keyAccount'> & Partial<KeyCall>): KeyCall {
+  return { ...call, keyNamed: null, parameters: {}, aliases: null, grantIds: [], event: null, ...about }
+}
+
 /** The grants of one key that name one caller. */
 export interface GrantSlice {
   /** The key's, when they were read. */
@@ -199,12 +204,12 @@ export interface Key {
   enableRotation(call: KeyCall, periodDays: number): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
   disableRotation(call: KeyCall): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
   /** To new material; of imported material, to the one that waits for it. */
-  rotateOnDemand(call: KeyCall): Reply<KeySnapshot, DisabledOrWrongState | 'LimitExceededException'>
+  rotateOnDemand(call: KeyCall): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin | 'LimitExceededException'>
   /** A key pair under which material can travel here for a day. */
-  parametersForImport(call: KeyCall, wanted: WantedParameters): Reply<ImportParameters, WrongState>
-  importMaterial(call: KeyCall, material: NewMaterial): Reply<MaterialChange, WrongState | WrongImport>
+  parametersForImport(call: KeyCall, wanted: WantedParameters): Reply<ImportParameters, WrongState | WrongOrigin>
+  importMaterial(call: KeyCall, material: NewMaterial): Reply<MaterialChange, WrongState | WrongOrigin | WrongImport>
   /** `keyMaterialId` null: the current one. */
-  deleteMaterial(call: KeyCall, keyMaterialId: string | null): Reply<MaterialChange, WrongState>
+  deleteMaterial(call: KeyCall, keyMaterialId: string | null): Reply<MaterialChange, WrongState | WrongOrigin>
   scheduleDeletion(call: KeyCall, windowDays: number): Reply<KeySnapshot, WrongState>
   cancelDeletion(call: KeyCall): Reply<KeySnapshot, WrongState>
   /** Answers the grant: the one of the same name and content where there is one. `isDryRun`: all but the writing. */
@@ -229,8 +234,8 @@ export interface Key {
   /** Seals some of what another version of the root key has sealed under the current one, in one transaction. For services alone. */
   rewrap(call: Call): Reply<Rewrapping>
   /**
-   * Tells the index of the key again, and of a page of the grants that somebody may retire. Answers the place behind
-   * which there are more of them, or null. For services alone.
+   * Tells the index of the key again, and of a page of the grants that somebody may retire: of those that it has, and of
+   * those that the index alone has. Answers the place behind which there are more of them, or null. For services alone.
    */
   republish(call: Call, after: string): Reply<string | null>
 }

@@ -1,5 +1,6 @@
 import { keyArn } from '../model/arn.ts'
 import { type Refusal, refuse } from '../model/errors.ts'
+import { keySpecRow } from '../model/key-specs.ts'
 import { dayMs } from '../model/limits.ts'
 import type { KeyOrigin, KeyRecord, KeyState } from './key.ts'
 
@@ -38,6 +39,7 @@ const answers = {
 /** A row for each way in which operations look at the state. */
 const rows = {
   anyState: ['ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'ok'],
+  publicKey: ['ok', 'ok', 'deleting', 'deletingReplica', 'importing', 'unavailable', 'creating', 'ok'],
   use: ['ok', 'disabled', 'deleting', 'deletingReplica', 'importing', 'unavailable', 'creating', 'ok'],
   grant: ['ok', 'disabled', 'deleting', 'deletingReplica', 'importing', 'ok', 'creating', 'ok'],
   describeOrName: ['ok', 'ok', 'deleting', 'deletingReplica', 'ok', 'ok', 'ok', 'ok'],
@@ -56,20 +58,28 @@ const table = {
   CancelKeyDeletion: rows.cancel,
   CreateAlias: rows.describeOrName,
   CreateGrant: rows.grant,
+  Decapsulate: rows.use,
   Decrypt: rows.use,
   DeleteAlias: rows.anyState,
   DeleteImportedKeyMaterial: rows.deleteMaterial,
+  DeriveSharedSecret: rows.use,
   DescribeKey: rows.anyState,
   DisableKey: rows.toggle,
   DisableKeyRotation: rows.changeRotation,
   EnableKey: rows.toggle,
   EnableKeyRotation: rows.changeRotation,
+  Encapsulate: rows.use,
   Encrypt: rows.use,
   GenerateDataKey: rows.use,
+  GenerateDataKeyPair: rows.use,
+  GenerateDataKeyPairWithoutPlaintext: rows.use,
   GenerateDataKeyWithoutPlaintext: rows.use,
+  GenerateMac: rows.use,
   GetKeyPolicy: rows.anyState,
   GetKeyRotationStatus: rows.rotationStatus,
   GetParametersForImport: rows.prepareImport,
+  // AWS's own table says that a disabled key refuses it; AWS does not.
+  GetPublicKey: rows.publicKey,
   ImportKeyMaterial: rows.import,
   ListGrants: rows.anyState,
   ListKeyPolicies: rows.anyState,
@@ -81,10 +91,13 @@ const table = {
   RevokeGrant: rows.anyState,
   RotateKeyOnDemand: rows.rotateNow,
   ScheduleKeyDeletion: rows.schedule,
+  Sign: rows.use,
   TagResource: rows.describeOrName,
   UntagResource: rows.describeOrName,
   UpdateAlias: rows.describeOrName,
   UpdateKeyDescription: rows.describeOrName,
+  Verify: rows.use,
+  VerifyMac: rows.use,
 } as const satisfies Record<string, Row>
 
 export type StatefulOperation = keyof typeof table
@@ -101,11 +114,23 @@ const origins: { readonly [Operation in StatefulOperation]?: KeyOrigin } = {
 
 type AnswerOf<Operation extends StatefulOperation> = NonNullable<(typeof answers)[(typeof table)[Operation][number]]>
 
-/** Null: the key's origin and state allow the operation. */
+/** What only a key that can have another material than its first is asked for. */
+const rotationOperations: ReadonlySet<StatefulOperation> = new Set([
+  'DisableKeyRotation',
+  'EnableKeyRotation',
+  'GetKeyRotationStatus',
+  'ListKeyRotations',
+  'RotateKeyOnDemand',
+])
+
+/** Null: the key's kind, its origin and its state allow the operation. */
 export function stateRefusal<const Operation extends StatefulOperation>(
-  { state, origin, region, account, keyId }: KeyRecord,
+  { state, origin, region, account, keyId, spec }: KeyRecord,
   operation: Operation,
 ): Refusal<AnswerOf<Operation>[0] | 'UnsupportedOperationException'> | null {
+  if (rotationOperations.has(operation) && !keySpecRow(spec).canRotate) {
+    return refuse('UnsupportedOperationException', null, `${spec} keys do not rotate`)
+  }
   if ((origins[operation] ?? origin) !== origin) {
     const text = `${keyArn(region, account, keyId)} origin is ${origin} which is not valid for this operation.`
     return refuse('UnsupportedOperationException', text)

@@ -3,7 +3,7 @@ import { causeOf } from '../model/errors.ts'
 import type { IndexedEntry, OutboxEntry } from '../model/index-entry.ts'
 import type { KeyEvent } from '../model/key-event.ts'
 import type { KeyRecord } from './key.ts'
-import type { KeyIndex } from './key-index.ts'
+import type { IndexedGrant, KeyIndex } from './key-index.ts'
 import { nextDue } from './lifecycle.ts'
 import type { KeyStorage } from './storage.ts'
 
@@ -158,4 +158,9 @@ export function retirableGrantEntry(
   if (retiringId === null) return null
   const body = isGone ? null : JSON.stringify(grant)
   return { kind: 'retirableGrant', body: { region, keyId, account, grantId, retiringId, body } }
+}
+
+/** Takes a grant out of the index that the key does not have. */
+export function staleGrantEntry({ region, keyId, account }: KeyRecord, grant: IndexedGrant): OutboxEntry {
+  return { kind: 'retirableGrant', body: { region, keyId, account, ...grant, body: null } }
 }

@@ -68,6 +68,11 @@ async function serveClock(request: Request, env: LocalEnv, ctx: ExecutionContext
     sourceIp: () => '127.0.0.1',
     clock: () => localClock(env),
     waitUntil: (promise: Promise<unknown>) => ctx.waitUntil(promise),
+    onUnauthenticated: () => {
+      deployment.counters.unauthenticated++
+    },
+    // A clock that can be moved is no deployment's: no trail is told of it.
+    recorded: <Answer>(_call: unknown, _asked: unknown, serve: () => Promise<Answer>) => serve(),
   }
   return serveAdmin(request, door, () => async (input) => {
     const moving = moveClock(input, env)

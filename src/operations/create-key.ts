@@ -1,11 +1,11 @@
 import { defaultKeyPolicy } from '../access/key-policy.ts'
 import { newKeyId } from '../crypto/random.ts'
 import { askTwice, keyObject } from '../key/directory.ts'
-import type { NewKey } from '../key/key.ts'
+import { keyCall, type NewKey } from '../key/key.ts'
 import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { isKeySpec, type KeyUsage, keySpecRow, type KeySpec as ServedSpec } from '../model/key-specs.ts'
 import { optional, type Parsed, shape } from '../model/shapes.ts'
-import { noCustomKeyStore } from './generate-random.ts'
+import { noCustomKeyStore } from './custom-key-stores.ts'
 import { keyMetadata } from './key-metadata.ts'
 import { boundPolicy } from './key-policy.ts'
 import { wholeAccountNow } from './needs.ts'
@@ -74,15 +74,7 @@ export const CreateKey = operation({
       // The default policy leaves the key to the account, which is never locked out.
       isLockoutChecked: input.Policy !== undefined && input.BypassPolicyLockoutSafetyCheck !== true,
     }
-    const creation = {
-      ...caller,
-      keyAccount: account,
-      keyNamed: null,
-      parameters: input,
-      aliases: null,
-      grantIds: [],
-      event: record.draft(),
-    }
+    const creation = keyCall(caller, { keyAccount: account, parameters: input, event: record.draft() })
     const created = await askTwice(() => keyObject(namespace, call.region, keyId).create(creation, key))
     if (isRefusal(created)) return created as Refusal<never>
     await keys.keep(created, call.wallTime)
@@ -109,7 +101,6 @@ function kindOf(input: Parsed<typeof members>) {
   if (!isKeySpec(spec)) return unsupported(`KeySpec ${spec}`)
   const origin = input.Origin ?? 'AWS_KMS'
   if (origin !== 'AWS_KMS' && origin !== 'EXTERNAL') return unsupported(`Origin ${origin}`)
-  if (spec !== 'SYMMETRIC_DEFAULT' && origin !== 'EXTERNAL') return unsupported(`KeySpec ${spec}`)
   if (input.XksKeyId !== undefined) return unsupported('XksKeyId')
   const usage = usageOf(spec, input.KeyUsage)
   return isRefusal(usage) ? usage : { spec, usage, origin, isMultiRegion: input.MultiRegion === true }

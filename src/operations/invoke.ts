@@ -5,7 +5,7 @@ import { isRetryable } from '../key/directory.ts'
 import type { Call } from '../model/call.ts'
 import { causeOf, type ExceptionName, isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
 import { isOperationName, operations } from './index.ts'
-import { homeOf, type Operation, type Output, type Services } from './operation.ts'
+import { type Callers, homeOf, type Operation, type Output, type Services } from './operation.ts'
 
 /**
  * The one pipeline: the row, the input, what it needs found and authorised, the deed, the record. What it throws is a
@@ -39,7 +39,7 @@ async function perform(
   services: Services,
   record: CallRecord,
 ): Promise<Output | Refusal> {
-  const serving = { ...services, record }
+  const serving = { ...services, record, callers: readOnce(services.callers) }
   try {
     const found: Record<string, unknown> = {}
     for (const [need, { action, on }] of Object.entries(row.needs)) {
@@ -54,6 +54,17 @@ async function perform(
     const unanswered = String(causeOf(failure))
     console.warn(JSON.stringify({ requestId: call.requestId, operation: name, unanswered }))
     return timedOut(unanswered)
+  }
+}
+
+/** A call is one caller, however many needs ask for it. */
+function readOnce(callers: Callers): Callers {
+  let reading: ReturnType<Callers['fresh']> | undefined
+  return {
+    fresh(call) {
+      reading ??= callers.fresh(call)
+      return reading
+    },
   }
 }
 

@@ -337,7 +337,8 @@ describe('the token', () => {
     const first = await parametersFor(id)
     const second = await parametersFor(id)
     for (let more = 0; more < 31; more++) await parametersFor(id)
-    const wrap = ({ PublicKey = new Uint8Array() }: Parameters) => wrapMaterial('RSAES_OAEP_SHA_256', PublicKey, randomBytes(32))
+    const wrap = ({ PublicKey = new Uint8Array() }: Parameters) =>
+      wrapMaterial('RSAES_OAEP_SHA_256', PublicKey, randomBytes(32))
     expect(await refusalOf(sendImport(id, first, wrap(first)))).toMatch(/^InvalidImportTokenException: /)
     await sendImport(id, second, wrap(second))
   })

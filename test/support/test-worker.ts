@@ -13,6 +13,9 @@ export const testClock = { wallMs: 0, lifecycleMs: 0 }
 /** What tests break. */
 export const faults = { indexIsDown: false, rootsAreUnproven: false, eventsAreRefused: false }
 
+/** Waited for between an object's reading the index's grants and its own. */
+export const meanwhile: { grantsAreRead: (() => Promise<unknown>) | null } = { grantsAreRead: null }
+
 /** The root keys that keys seal with; null: those of the environment. */
 export const sealing: { roots: RootKeys | null } = { roots: null }
 
@@ -32,6 +35,12 @@ export const KeyObject = keyObjectClass<Env>((env): KeyObjectParts => {
     index: {
       standing: (region, keyId) => whileUp(() => index.standing(region, keyId)),
       publish: (entries) => whileUp(() => index.publish(entries)),
+      retirableGrants: (...asked) =>
+        whileUp(async () => {
+          const grants = await index.retirableGrants(...asked)
+          await meanwhile.grantsAreRead?.()
+          return grants
+        }),
       reportRolledBack: (region, keyId) => whileUp(() => index.reportRolledBack(region, keyId)),
     },
     sealingRoots: async () => {
