@@ -1,4 +1,11 @@
-import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
 import {
   CancelKeyDeletionCommand,
   CreateKeyCommand,
@@ -7,8 +14,10 @@ import {
   DescribeKeyCommand,
   DisableKeyCommand,
   EncryptCommand,
+  GenerateMacCommand,
   GetParametersForImportCommand,
   type GetParametersForImportCommandOutput,
+  GetPublicKeyCommand,
   ImportKeyMaterialCommand,
   type ImportKeyMaterialCommandInput,
   type KeySpec,
@@ -39,33 +48,55 @@ interface Kind {
   readonly usage: KeyUsageType
   /** What a user brings: raw bytes, or PKCS #8. */
   newMaterial(): Buffer
+  /** That the key works with this material and no other. */
+  expectMaterial(keyId: string, material: Buffer): Promise<void>
 }
 
-const raw = (spec: KeySpec, usage: KeyUsageType, bytes: number): Kind => ({
-  spec,
-  usage,
-  newMaterial: () => randomBytes(bytes),
+const hmac = (bits: 224 | 256 | 384 | 512): Kind => ({
+  spec: `HMAC_${bits}`,
+  usage: 'GENERATE_VERIFY_MAC',
+  newMaterial: () => randomBytes(bits / 8),
+  async expectMaterial(KeyId, material) {
+    const Message = Buffer.from('hello')
+    const { Mac } = await client.send(
+      new GenerateMacCommand({ KeyId, Message, MacAlgorithm: `HMAC_SHA_${bits}` as const }),
+    )
+    expect(Buffer.from(Mac ?? [])).toEqual(createHmac(`sha${bits}`, material).update(Message).digest())
+  },
 })
 const pair = (spec: KeySpec, generate: () => { privateKey: KeyObject }): Kind => ({
   spec,
   usage: 'SIGN_VERIFY',
   newMaterial: () => generate().privateKey.export({ format: 'der', type: 'pkcs8' }),
+  async expectMaterial(KeyId, material) {
+    const { PublicKey } = await client.send(new GetPublicKeyCommand({ KeyId }))
+    const own = createPublicKey(createPrivateKey({ key: material, format: 'der', type: 'pkcs8' }))
+    expect(Buffer.from(PublicKey ?? [])).toEqual(own.export({ format: 'der', type: 'spki' }))
+  },
 })
 const rsa = (modulusLength: number, publicExponent = 65537) =>
   pair(`RSA_${modulusLength}` as KeySpec, () => generateKeyPairSync('rsa', { modulusLength, publicExponent }))
 const curve = (spec: KeySpec, namedCurve: string) => pair(spec, () => generateKeyPairSync('ec', { namedCurve }))
 
-const symmetric = raw('SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 32)
-const hmac256 = raw('HMAC_256', 'GENERATE_VERIFY_MAC', 32)
+const symmetric: Kind = {
+  spec: 'SYMMETRIC_DEFAULT',
+  usage: 'ENCRYPT_DECRYPT',
+  newMaterial: () => randomBytes(32),
+  async expectMaterial(keyId) {
+    const current = (await metadataOf(keyId))?.CurrentKeyMaterialId
+    expect(await decrypted(await encrypted(keyId, 'hello'))).toEqual({ plaintext: 'hello', KeyMaterialId: current })
+  },
+}
+const hmac256 = hmac(256)
 const p256 = curve('ECC_NIST_P256', 'P-256')
 const p521 = curve('ECC_NIST_P521', 'P-521')
 const ed25519 = pair('ECC_NIST_EDWARDS25519', () => generateKeyPairSync('ed25519'))
 const kinds: readonly Kind[] = [
   symmetric,
-  raw('HMAC_224', 'GENERATE_VERIFY_MAC', 28),
+  hmac(224),
   hmac256,
-  raw('HMAC_384', 'GENERATE_VERIFY_MAC', 48),
-  raw('HMAC_512', 'GENERATE_VERIFY_MAC', 64),
+  hmac(384),
+  hmac(512),
   rsa(2048),
   rsa(3072),
   rsa(4096),
@@ -200,6 +231,7 @@ describe.each(kinds)('material of $spec', (kind) => {
     const another = sendImport(id, parameters, wrapMaterial(algorithm, publicKey, other))
     expect(await refusalOf(another)).toMatch(/^IncorrectKeyMaterialException: /)
     expect(await stateOf(id)).toEqual(before)
+    await kind.expectMaterial(id, material)
   })
 })
 
