@@ -17,10 +17,11 @@ import {
 } from '../model/errors.ts'
 import type { KeyEvent } from '../model/key-event.ts'
 import { GrantStorage } from './grant-storage.ts'
+import { ImportStorage } from './import-storage.ts'
 import type { KeyCall, KeyRecord, KeySnapshot } from './key.ts'
 import { keyNotFound, keyRequest, keyVerdict, policyOf } from './key-access.ts'
 import type { KeyIndex } from './key-index.ts'
-import { type StatefulOperation, stateRefusal } from './lifecycle.ts'
+import { recordAt, type StatefulOperation, stateRefusal } from './lifecycle.ts'
 import { indexEntry, Outbox } from './outbox.ts'
 import { serviceEntries } from './service-entries.ts'
 import { IndexStanding, type Standing } from './standing.ts'
@@ -35,12 +36,19 @@ export interface KeyObjectParts {
   sendEvents(events: readonly KeyEvent[]): Promise<void>
 }
 
+interface ChangeOptions {
+  /** Instead of the key's policy and grants. */
+  readonly authorized?: (request: AccessRequest, record: KeyRecord) => Verdict | null
+  readonly answered?: () => object
+}
+
 export const flushWaitMs = 250
 
 /** What every part of a key's object works through: who is admitted, what is written, and who is told. */
 export class KeyCore {
   readonly storage: KeyStorage
   readonly grants: GrantStorage
+  readonly imports: ImportStorage
   readonly outbox: Outbox
   readonly standing: IndexStanding
   readonly index: KeyIndex
@@ -56,6 +64,7 @@ export class KeyCore {
     this.#name = id.name
     this.storage = new KeyStorage(storage.sql)
     this.grants = new GrantStorage(storage.sql)
+    this.imports = new ImportStorage(storage.sql)
     this.outbox = new Outbox(storage, this.storage, parts)
     this.standing = new IndexStanding({
       index: parts.index,
@@ -73,13 +82,14 @@ export class KeyCore {
   /**
    * The one way to change a key: admitted, allowed by its state, decided and written in one transaction with the
    * index entry, then told to the index. `decide` may be called on nothing older than what it changes; it answers
-   * null where there is nothing to change.
+   * null where there is nothing to change. `answered` is asked after it what the record tells of the answer, besides the
+   * key.
    */
   async change<const Operation extends StatefulOperation, Name extends ExceptionName = never>(
     call: KeyCall,
     operation: Operation,
     decide: (record: KeyRecord) => KeyRecord | Refusal<Name> | null,
-    authorized?: (request: AccessRequest, record: KeyRecord) => Verdict | null,
+    { authorized, answered = () => ({}) }: ChangeOptions = {},
   ) {
     const standing = await this.standing.check()
     if (standing === 'unknown') return timedOut('changes wait until the revision can be compared with the index')
@@ -91,7 +101,7 @@ export class KeyCore {
       if (refusal !== null) return refusal
       const decided = decide(record)
       if (decided !== null && 'refused' in decided) return decided
-      this.recordCall(call, record, decidedBy)
+      this.recordCall(call, record, decidedBy, answered())
       return decided === null ? this.snapshotOf(record) : this.commit(decided)
     })
     if (isRefusal(snapshot)) return snapshot
@@ -111,12 +121,12 @@ export class KeyCore {
   }
 
   /** Into the transaction of the change: what was done is on record, or it was not done. */
-  recordCall(call: KeyCall, { account, region, keyId }: KeyRecord, decidedBy: string): void {
+  recordCall(call: KeyCall, { account, region, keyId }: KeyRecord, decidedBy: string, answered: object = {}): void {
     if (call.event === null) return
     const ARN = keyArn(region, account, keyId)
     const events = eventsOf(call.event, {
       resources: [{ accountId: account, type: 'AWS::KMS::Key', ARN }],
-      responseElements: { keyId: ARN },
+      responseElements: { keyId: ARN, ...answered },
       additionalEventData: { decidedBy },
     })
     for (const event of events) this.outbox.add({ kind: 'event', body: event })
@@ -156,10 +166,11 @@ export class KeyCore {
     authorized = (request: AccessRequest, record: KeyRecord): Verdict | null =>
       keyVerdict(request, policyOf(record), (ids) => this.grants.allowing(ids, operationOf(action))),
   ) {
-    const record = this.storage.read()
-    if (record === null || record.region !== call.region || record.account !== call.keyAccount) {
+    const stored = this.storage.read()
+    if (stored === null || stored.region !== call.region || stored.account !== call.keyAccount) {
       return this.notFound(call, call.keyAccount, action)
     }
+    const record = recordAt(stored, call.time)
     const request = keyRequest(call, call, action, record)
     const verdict = authorized(request, record)
     const denial = verdict === null ? null : denialOf(request, verdict)

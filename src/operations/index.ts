@@ -12,6 +12,7 @@ import { GenerateRandom } from './generate-random.ts'
 import { GetKeyLastUsage } from './get-key-last-usage.ts'
 import { GetPublicKey } from './get-public-key.ts'
 import { CreateGrant, ListGrants, ListRetirableGrants, RetireGrant, RevokeGrant } from './grants.ts'
+import { DeleteImportedKeyMaterial, GetParametersForImport, ImportKeyMaterial } from './imports.ts'
 import { CancelKeyDeletion, ScheduleKeyDeletion } from './key-deletion.ts'
 import { GetKeyPolicy, ListKeyPolicies, PutKeyPolicy } from './key-policy.ts'
 import {
@@ -40,7 +41,7 @@ const rows = {
   Decrypt,
   DeleteAlias,
   DeleteCustomKeyStore: null,
-  DeleteImportedKeyMaterial: null,
+  DeleteImportedKeyMaterial,
   DeriveSharedSecret,
   DescribeCustomKeyStores,
   DescribeKey,
@@ -60,9 +61,9 @@ const rows = {
   GetKeyLastUsage,
   GetKeyPolicy,
   GetKeyRotationStatus,
-  GetParametersForImport: null,
+  GetParametersForImport,
   GetPublicKey,
-  ImportKeyMaterial: null,
+  ImportKeyMaterial,
   ListAliases,
   ListGrants,
   ListKeyPolicies,

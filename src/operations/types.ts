@@ -11,6 +11,7 @@ import {
   stringMap,
   structure,
   type Type,
+  timestamp,
 } from '../model/shapes.ts'
 
 /** KMS's own types, with the constraints of its model; where the service is tighter, the service's. */
@@ -121,6 +122,30 @@ export const DataKeyPairSpec = string('DataKeyPairSpec', {
 })
 export const DataKeySpec = string('DataKeySpec', { oneOf: ['AES_128', 'AES_256'] })
 export const IncludeKeyMaterial = string('IncludeKeyMaterial', { oneOf: ['ALL_KEY_MATERIAL', 'ROTATIONS_ONLY'] })
+
+/** SM2 and SM2PKE are of China's Regions. */
+export const AlgorithmSpec = string('AlgorithmSpec', {
+  oneOf: [
+    'RSAES_OAEP_SHA_1',
+    'RSAES_OAEP_SHA_256',
+    'RSAES_PKCS1_V1_5',
+    'RSA_AES_KEY_WRAP_SHA_1',
+    'RSA_AES_KEY_WRAP_SHA_256',
+    'SM2PKE',
+  ],
+})
+export const WrappingKeySpecType = string('WrappingKeySpec', { oneOf: ['RSA_2048', 'RSA_3072', 'RSA_4096', 'SM2'] })
+export const ExpirationModelType = string('ExpirationModelType', {
+  oneOf: ['KEY_MATERIAL_DOES_NOT_EXPIRE', 'KEY_MATERIAL_EXPIRES'],
+})
+export const ImportTypeType = string('ImportType', { oneOf: ['EXISTING_KEY_MATERIAL', 'NEW_KEY_MATERIAL'] })
+export const KeyMaterialDescriptionType = string('KeyMaterialDescriptionType', {
+  min: 0,
+  max: 256,
+  pattern: '^[a-zA-Z0-9:/_\\s.-]+$',
+})
+export const BackingKeyIdType = string('BackingKeyIdType', { min: 64, max: 64, pattern: '^[a-f0-9]+$' })
+export const DateType = timestamp('DateType')
 
 export const PlaintextType = blob('PlaintextType', { min: 1, max: limits.plaintextBytesMax })
 export const CiphertextType = blob('CiphertextType', { min: 1, max: limits.ciphertextBytesMax })

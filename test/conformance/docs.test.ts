@@ -22,4 +22,15 @@ describe.skipIf(awsCliVersion === null)(`the pages${awsCliSkipped}`, () => {
     expect(stdout).toContain('Meet me at the usual place.\n')
     expect(stdout).toMatch(/not as Alice wrote it\n$/)
   })
+
+  it('docs/import.md', async () => {
+    const { endpoint, stdout, stderr } = await runPage('docs/import.md')
+    expect(stderr.match(/An error occurred \((\w+)\)/g)).toEqual(['An error occurred (KMSInvalidStateException)'])
+    // Before it was taken away, after it came back, and after the rotation.
+    expect(stdout.match(/^hello$/gm)).toHaveLength(3)
+    expect(stdout).toContain('"PendingImport"\nstopped\n')
+    expect(stdout).toContain('"KeyMaterialDescription": "the second: 2026-11"')
+    expect(stdout).toContain('Verified OK\n')
+    expect((await send(endpoint, { operation: 'ListKeys' })).json.Keys).toHaveLength(2)
+  })
 })
