@@ -5,7 +5,7 @@ import { disagreements, indexRows, quiet, startFaultyKms } from '../support/faul
 import { kmsClient, temporaryState } from '../support/server.ts'
 
 const isSlow = Boolean(process.env.SLOW)
-const rounds = isSlow ? 10 : 1
+const rounds = isSlow ? 5 : 1
 const modes = isSlow ? (['packed', 'strict'] as const) : (['packed'] as const)
 const chains = 16
 const loadMs = 1_500

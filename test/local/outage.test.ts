@@ -9,8 +9,8 @@ import {
   EncryptCommand,
   type KMSClient,
   KMSServiceException,
-  ListAliasesCommand,
   PutKeyPolicyCommand,
+  paginateListAliases,
   paginateListKeys,
   RevokeGrantCommand,
   RotateKeyOnDemandCommand,
@@ -208,7 +208,7 @@ class Load {
     const named = await this.#change('CreateAlias', () =>
       send(new CreateAliasCommand({ AliasName, TargetKeyId: KeyId })),
     )
-    if (named !== null && this.aliases.length < 50) this.aliases.push(AliasName)
+    if (named !== null) this.aliases.push(AliasName)
     await this.#changeIam('CreateUser', { UserName: word })
     await this.#change('ScheduleKeyDeletion', () => send(new ScheduleKeyDeletionCommand({ KeyId })))
   }
