@@ -5,10 +5,11 @@ import { disagreements, indexRows, quiet, startFaultyKms } from '../support/faul
 import { kmsClient, temporaryState } from '../support/server.ts'
 
 const isSlow = Boolean(process.env.SLOW)
-const rounds = isSlow ? 10 : 1
+const rounds = isSlow ? 5 : 1
 const modes = isSlow ? (['packed', 'strict'] as const) : (['packed'] as const)
 const chains = 16
-const loadMs = 1_500
+/** How many are answered before the kill. */
+const answers = 500
 /** What the isolate keeps before the queue is told. */
 const bufferMs = 250
 
@@ -47,7 +48,7 @@ async function lossOf(audit: 'packed' | 'strict'): Promise<Loss> {
     changed.push($metadata.requestId ?? '')
   })
   const all = Promise.allSettled([...using, changing])
-  await sleep(loadMs)
+  while (answered.size < answers) await sleep(10)
   isKilled = true
   const killedAt = Date.now()
   await kms.killTree()

@@ -290,7 +290,7 @@ describe('a server that is killed at any point of a change', () => {
       `${name}: ${cuts.length} kills, ${count(({ isAcknowledged }) => isAcknowledged)} behind the answer, ` +
         `after ${count(({ isThere }) => isThere)} of them the change was there, and its record`,
     )
-    expect(cuts.length).toBeGreaterThan(3)
+    expect(cuts.length).toBeGreaterThanOrEqual(3)
   })
 
   it('keeps some of all, at some points', limit, async () => {

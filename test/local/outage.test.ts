@@ -9,8 +9,8 @@ import {
   EncryptCommand,
   type KMSClient,
   KMSServiceException,
-  ListAliasesCommand,
   PutKeyPolicyCommand,
+  paginateListAliases,
   paginateListKeys,
   RevokeGrantCommand,
   RotateKeyOnDemandCommand,
@@ -74,8 +74,11 @@ it.each(isSlow ? outages : outages.slice(0, 2))(
         .map(({ key }) => key.key_id)
         .sort(),
     )
-    const { Aliases = [] } = await client.send(new ListAliasesCommand({ Limit: 100 }))
-    expect(new Set(load.aliases).difference(new Set(Aliases.map(({ AliasName }) => AliasName)))).toEqual(new Set())
+    const named = new Set<unknown>()
+    for await (const { Aliases = [] } of paginateListAliases({ client }, {})) {
+      for (const { AliasName } of Aliases) named.add(AliasName)
+    }
+    expect(load.aliases.filter((name) => !named.has(name))).toEqual([])
 
     expect(await kms.stop()).toBe(0)
     const rows = indexRows(state, `select value ->> 3 as id from event_batches, json_each(body, '$.events')`)
@@ -208,7 +211,7 @@ class Load {
     const named = await this.#change('CreateAlias', () =>
       send(new CreateAliasCommand({ AliasName, TargetKeyId: KeyId })),
     )
-    if (named !== null && this.aliases.length < 50) this.aliases.push(AliasName)
+    if (named !== null) this.aliases.push(AliasName)
     await this.#changeIam('CreateUser', { UserName: word })
     await this.#change('ScheduleKeyDeletion', () => send(new ScheduleKeyDeletionCommand({ KeyId })))
   }
