@@ -49,7 +49,8 @@ export async function openMaterial(
 }
 
 /**
- * The same material under the root key's current version. It passes from one wrapping to the other inside WebCrypto: as
+ * The same material under the root key's current version, bound to another identity where one is given: a replica's. It
+ * passes from one wrapping to the other inside WebCrypto: as
  * an HMAC key, which may hold any bytes and be exported into a wrapping, while a key that derives may not.
  * Throws as `openMaterial` does.
  */
@@ -57,6 +58,7 @@ export async function rewrapMaterial(
   roots: RootKeys,
   identity: MaterialIdentity,
   { rootVersion, sealed }: SealedMaterial,
+  becoming = identity,
 ): Promise<SealedMaterial> {
   const old = await wrappingKey(roots, rootVersion, identity)
   const unwrap = { name: 'AES-GCM', iv: sealed.subarray(0, nonceBytes), additionalData: boundTo(rootVersion, identity) }
@@ -65,8 +67,8 @@ export async function rewrapMaterial(
     'sign',
   ])
   const iv = crypto.getRandomValues(new Uint8Array(nonceBytes))
-  const current = await wrappingKey(roots, roots.current, identity)
-  const wrap = { name: 'AES-GCM', iv, additionalData: boundTo(roots.current, identity) }
+  const current = await wrappingKey(roots, roots.current, becoming)
+  const wrap = { name: 'AES-GCM', iv, additionalData: boundTo(roots.current, becoming) }
   const wrapped = await crypto.subtle.wrapKey('raw', material, current, wrap)
   return { rootVersion: roots.current, sealed: concat([iv, new Uint8Array(wrapped)]) }
 }
