@@ -42,6 +42,8 @@ export interface Deployment {
   readonly issuers: Issuers
   /** True for the accounts that ROOT_CREDENTIALS names. */
   isAccount(account: string): boolean
+  /** True where this deployment serves keys there. */
+  isRegionServed(region: string): boolean
   readonly database: Database
   readonly trail: Trail
   readonly counters: Counters
@@ -104,6 +106,7 @@ async function assemble(env: Env): Promise<Deployment | string> {
     credentials,
     issuers: new Issuers(),
     isAccount: (account) => accounts.has(account),
+    isRegionServed: settings.isRegionServed,
     database: db,
     trail: new Trail(settings.audit),
     health: new Health(),

@@ -1,7 +1,7 @@
 import { keyArn } from '../model/arn.ts'
 import { type Refusal, refuse } from '../model/errors.ts'
 import { dayMs } from '../model/limits.ts'
-import type { KeyRecord, KeyState } from './key.ts'
+import { type KeyRecord, type KeyState, multiRegionKeyType } from './key.ts'
 
 /*
  * Which operation a key allows in which state, and what it answers where it does not: AWS KMS's "Key states of KMS
@@ -45,6 +45,8 @@ const rows = {
   changeRotation: ['ok', 'disabled', 'deleting', 'deletingReplica', 'external', 'ok', 'creating', 'ok'],
   rotationStatus: ['ok', 'ok', 'ok', 'ok', 'external', 'ok', 'ok', 'ok'],
   rotateNow: ['ok', 'disabled', 'deleting', 'deletingReplica', 'importing', 'ok', 'creating', 'updating'],
+  replicate: ['ok', 'disabled', 'deleting', 'deletingReplica', 'importing', 'unavailable', 'creating', 'updating'],
+  movePrimary: ['ok', 'disabled', 'deleting', 'deletingReplica', 'importing', 'unavailable', 'creating', 'ok'],
   schedule: ['ok', 'ok', 'deleting', 'deletingReplica', 'ok', 'ok', 'ok', 'updating'],
   cancel: ['notDeleting', 'notDeleting', 'ok', 'ok', 'notDeleting', 'notDeleting', 'notDeleting', 'notDeleting'],
 } as const satisfies Record<string, Row>
@@ -71,6 +73,7 @@ const table = {
   ListResourceTags: rows.anyState,
   PutKeyPolicy: rows.anyState,
   ReEncrypt: rows.use,
+  ReplicateKey: rows.replicate,
   RetireGrant: rows.anyState,
   RevokeGrant: rows.anyState,
   RotateKeyOnDemand: rows.rotateNow,
@@ -79,6 +82,7 @@ const table = {
   UntagResource: rows.describeOrName,
   UpdateAlias: rows.describeOrName,
   UpdateKeyDescription: rows.describeOrName,
+  UpdatePrimaryRegion: rows.movePrimary,
 } as const satisfies Record<string, Row>
 
 export type StatefulOperation = keyof typeof table
@@ -102,14 +106,16 @@ export interface Due {
 }
 
 /**
- * What falls due on a key by itself, and when; null: nothing. A key that is not enabled is not rotated. Imported material
- * expires whatever the state.
+ * What falls due on a key by itself, and when; null: nothing. A key that is not enabled is not rotated, and a replica by
+ * its primary alone. Imported material expires whatever the state.
  */
-export function nextDue({ state, deletion, rotation, materialExpiresAt }: KeyRecord): Due | null {
+export function nextDue(record: KeyRecord): Due | null {
+  const { state, deletion, rotation, rotating, materialExpiresAt } = record
   const dues: Due[] = []
-  if (state === 'PendingDeletion' && deletion !== null) dues.push({ work: 'delete', at: deletion.at })
+  if (state === 'PendingDeletion' && typeof deletion?.at === 'number') dues.push({ work: 'delete', at: deletion.at })
   if (materialExpiresAt !== null) dues.push({ work: 'expire', at: materialExpiresAt })
-  if (state === 'Enabled' && rotation !== null) dues.push({ work: 'rotate', at: rotation.nextAt })
+  const isRotatedHere = state === 'Enabled' && rotating === null && multiRegionKeyType(record) !== 'REPLICA'
+  if (isRotatedHere && rotation !== null) dues.push({ work: 'rotate', at: rotation.nextAt })
   return dues.length === 0 ? null : dues.reduce((first, due) => (due.at < first.at ? due : first))
 }
 

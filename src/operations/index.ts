@@ -17,6 +17,7 @@ import {
   RotateKeyOnDemand,
 } from './key-rotation.ts'
 import { ListKeys } from './list-keys.ts'
+import { ReplicateKey, UpdatePrimaryRegion } from './multi-region.ts'
 import type { Operation } from './operation.ts'
 import { ReEncrypt } from './re-encrypt.ts'
 import { ListResourceTags, TagResource, UntagResource } from './tags.ts'
@@ -65,7 +66,7 @@ const rows = {
   ListRetirableGrants,
   PutKeyPolicy,
   ReEncrypt,
-  ReplicateKey: null,
+  ReplicateKey,
   RetireGrant,
   RevokeGrant,
   RotateKeyOnDemand,
@@ -76,7 +77,7 @@ const rows = {
   UpdateAlias,
   UpdateCustomKeyStore: null,
   UpdateKeyDescription,
-  UpdatePrimaryRegion: null,
+  UpdatePrimaryRegion,
   Verify: null,
   VerifyMac: null,
 } as const satisfies Record<string, Operation | null>

@@ -17,7 +17,10 @@ export function keyMetadata(record: KeyRecord) {
     Description: record.description,
     KeyUsage: record.usage,
     KeyState: record.state,
-    ...(record.deletion === null ? {} : { DeletionDate: new Date(record.deletion.at) }),
+    ...deletionDate(record),
+    ...(record.state === 'PendingReplicaDeletion' && record.deletion !== null
+      ? { PendingDeletionWindowInDays: record.deletion.windowDays }
+      : {}),
     Origin: record.origin,
     KeyManager: record.manager,
     CustomerMasterKeySpec: record.spec,
@@ -27,6 +30,11 @@ export function keyMetadata(record: KeyRecord) {
     ...multiRegionConfiguration(record),
     ...(record.currentMaterialId === null ? {} : { CurrentKeyMaterialId: record.currentMaterialId }),
   }
+}
+
+/** A primary that waits for the end of its replicas has no date yet. */
+export function deletionDate({ deletion }: KeyRecord) {
+  return typeof deletion?.at === 'number' ? { DeletionDate: new Date(deletion.at) } : {}
 }
 
 function multiRegionConfiguration(record: KeyRecord) {
