@@ -40,8 +40,6 @@ export interface Deployment {
   readonly aliases: AliasDirectory
   readonly credentials: CredentialDirectory
   readonly issuers: Issuers
-  /** True for the accounts that ROOT_CREDENTIALS names. */
-  isAccount(account: string): boolean
   /** True where this deployment serves keys there. */
   isRegionServed(region: string): boolean
   readonly database: Database
@@ -96,7 +94,6 @@ async function assemble(env: Env): Promise<Deployment | string> {
     keySnapshotSeconds,
     staleSeconds,
   })
-  const accounts = new Set([...rootCredentials.values()].map(({ principal }) => principal.account))
   const counters = new Counters()
   const deployment: Deployment = {
     roots,
@@ -105,7 +102,6 @@ async function assemble(env: Env): Promise<Deployment | string> {
     aliases: new AliasDirectory(keySnapshotSeconds, staleSeconds),
     credentials,
     issuers: new Issuers(),
-    isAccount: (account) => accounts.has(account),
     isRegionServed: settings.isRegionServed,
     database: db,
     trail: new Trail(settings.audit),

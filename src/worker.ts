@@ -5,6 +5,7 @@ import { database } from './catalog/database.ts'
 import { deadLetterCount } from './catalog/dead-letters.ts'
 import { recordChanges } from './catalog/events.ts'
 import { hasFaultyKeys, keyStanding, publish, reportRolledBack } from './catalog/keys.ts'
+import { listGrantsOfKey } from './catalog/retirable-grants.ts'
 import { type Deployment, deploymentOf, type Env, prove, provenRoots } from './deployment.ts'
 import { createApp, type Doors } from './http/app.ts'
 import type { Authenticate } from './http/sigv4.ts'
@@ -47,6 +48,7 @@ export function keyObjectParts(env: Env): KeyObjectParts {
     index: {
       standing: (region, keyId) => keyStanding(db, region, keyId),
       publish: (entries) => publish(db, entries),
+      retirableGrants: (region, keyId, after, limit) => listGrantsOfKey(db, { region, keyId }, after, limit),
       reportRolledBack: (region, keyId) => reportRolledBack(db, region, keyId),
     },
     sealingRoots: () => provenRoots(env),
@@ -113,15 +115,10 @@ function doors(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: S
     recordChanges: (events: readonly AuditEvent[]) => recordChanges(deployment.database, events),
     waitUntil,
   }
-  const parts = jobParts(deployment, env)
   return {
     findJob: (name) => {
       const job = operatorJobs.get(name)
-      if (job === undefined) return null
-      return (input, call, asked) => {
-        const what = { service: 'edge-kms', operation: name, isReadOnly: false, parameters: null }
-        return recorded(asked, what, 'queue', services, () => job(input, call, parts))
-      }
+      return job === undefined ? null : (input, call) => job(input, call, jobParts(deployment, env))
     },
     door: {
       authenticate: seams.authenticate(deployment, env),
@@ -136,6 +133,7 @@ function doors(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: S
         isQueryService(service)
           ? invokeQuery(service, operation, input, call, services)
           : invoke(operation, input, call, services),
+      recorded: (call, asked, serve) => recorded(call, { service: 'edge-kms', ...asked }, 'queue', services, serve),
     },
     auditHead: (call, trail) => getAuditHead(call, trail, env.AUDIT_TRAIL),
     async detail() {

@@ -252,8 +252,7 @@ export function principalsNamed(text: string): readonly string[] {
 
 /** Whether any policy of the caller asks for a condition key, given in lower case: it may cost something to find out. */
 export function asksFor({ identity, boundary, session }: Documents, conditionKey: string): boolean {
-  const asks = ({ text }: PolicyDocument) =>
-    compiledPolicy(text).conditionKeys.some((key) => key.toLowerCase() === conditionKey)
+  const asks = ({ text }: PolicyDocument) => compiledPolicy(text).lowerConditionKeys.has(conditionKey)
   return identity.some(asks) || session.some(asks) || (boundary !== null && asks(boundary))
 }
 

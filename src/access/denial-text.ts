@@ -1,3 +1,4 @@
+import { type Refusal, refuse } from '../model/errors.ts'
 import type { AccessRequest, Denial, Verdict } from './request.ts'
 
 const explicit = (where: string) => () => `with an explicit deny in ${where}`
@@ -14,6 +15,12 @@ const clauses: Readonly<Record<Denial, (action: string) => string>> = {
   noSessionPolicy: implicit('session policy'),
   otherAccount: () =>
     'because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access',
+}
+
+/** Null: allowed. */
+export function denialOf(request: AccessRequest, verdict: Verdict): Refusal<'AccessDeniedException'> | null {
+  if (verdict.isAllowed) return null
+  return refuse('AccessDeniedException', denialText(request, verdict), verdict.reason)
 }
 
 /** AWS's text for the caller. It tells the kind of policy and never the statement; AWS STS does not even tell the kind. */

@@ -24,6 +24,8 @@ export interface CompiledPolicy {
   readonly isMalformed: boolean
   /** The condition keys that it asks for, as written, also in variables. */
   readonly conditionKeys: readonly string[]
+  /** The same in lower case, as their case does not matter. */
+  readonly lowerConditionKeys: ReadonlySet<string>
   /** Entries of AWS in Principal and NotPrincipal that are neither accounts nor everyone. */
   readonly principals: readonly string[]
 }
@@ -74,6 +76,7 @@ export function compile(text: string): CompiledPolicy {
     statements: read.map(({ parsed, statement, index }) => parsed ?? broken(statement, index)),
     isMalformed: read.some(({ parsed }) => parsed === null),
     conditionKeys: [...conditionKeys],
+    lowerConditionKeys: new Set([...conditionKeys].map((key) => key.toLowerCase())),
     principals: [...new Set(read.flatMap(({ parsed }) => parsed?.principals?.named ?? []))],
   }
 }
@@ -99,6 +102,7 @@ const unreadable: CompiledPolicy = {
   statements: [{ ...broken(null, 0), label: 'malformed document' }],
   isMalformed: true,
   conditionKeys: [],
+  lowerConditionKeys: new Set(),
   principals: [],
 }
 

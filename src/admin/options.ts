@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util'
-import { Stop } from '../local/options.ts'
+import { readArgs, Stop } from '../local/options.ts'
 
 export interface AdminOptions {
   readonly endpoint: string
@@ -33,8 +32,16 @@ npm run dead-letters  -- list|replay|drop [MESSAGE_ID…] [options]   queue mess
 It signs as a root of the deployment with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (test and test on this machine). Away
 from this machine, objects are enumerated with CLOUDFLARE_API_TOKEN (Workers Scripts Read) and CLOUDFLARE_ACCOUNT_ID.`
 
+const options = {
+  endpoint: { type: 'string' },
+  state: { type: 'string' },
+  anew: { type: 'boolean', default: false },
+  force: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const
+
 export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): AdminOptions | 'help' {
-  const { values, positionals } = readArgs(args)
+  const { values, positionals } = readArgs({ args: [...args], allowPositionals: true, options }, usage)
   if (values.help) return 'help'
   const endpoint = parseEndpoint(values.endpoint ?? (env.AWS_ENDPOINT_URL_KMS || localEndpoint))
   const isLocal = isLoopback(new URL(endpoint).hostname)
@@ -52,24 +59,6 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): A
     words: positionals,
     isForced: values.force,
     isAnew: values.anew,
-  }
-}
-
-function readArgs(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        endpoint: { type: 'string' },
-        state: { type: 'string' },
-        anew: { type: 'boolean', default: false },
-        force: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-  } catch (failure) {
-    throw new Stop(`${(failure as Error).message.split('\n')[0]}\n${usage}`)
   }
 }
 

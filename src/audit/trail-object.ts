@@ -1,5 +1,5 @@
 import { authorizeByIdentity } from '../access/decide.ts'
-import { denialText } from '../access/denial-text.ts'
+import { denialOf } from '../access/denial-text.ts'
 import { requestOf } from '../access/request-of.ts'
 import type { Call } from '../model/call.ts'
 import { type Refusal, refuse } from '../model/errors.ts'
@@ -40,8 +40,8 @@ export async function getAuditHead(
 ): Promise<TrailHead | Refusal> {
   const asked = { action: 'edge-kms:GetAuditHead', resource: '*', resourceAccount: account, parameters: {}, region }
   const request = requestOf(call, asked)
-  const verdict = authorizeByIdentity(request)
-  if (!verdict.isAllowed) return refuse('AccessDeniedException', denialText(request, verdict), verdict.reason)
+  const denial = denialOf(request, authorizeByIdentity(request))
+  if (denial !== null) return denial
   const head = await trailHead(namespace, account, region)
   return head ?? refuse('NotFoundException', `Nothing is archived of account ${account} in ${region} yet.`)
 }

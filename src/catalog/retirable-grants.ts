@@ -1,4 +1,4 @@
-import { and, asc, eq, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
 import type { RetirableGrantEntry } from '../model/index-entry.ts'
 import type { Database } from './database.ts'
@@ -30,6 +30,23 @@ export function listRetirableGrants(
       ),
     )
     .orderBy(asc(retirableGrants.keyId), asc(retirableGrants.grantId))
+    .limit(limit)
+}
+
+/** At most `limit` grants on one key, behind `after`, in the order of their ids. */
+export function listGrantsOfKey(
+  db: Database,
+  { region, keyId }: { region: string; keyId: string },
+  after: string,
+  limit: number,
+): Promise<Pick<RetirableGrantEntry, 'grantId' | 'retiringId'>[]> {
+  return db
+    .select({ grantId: retirableGrants.grantId, retiringId: retirableGrants.retiringId })
+    .from(retirableGrants)
+    .where(
+      and(eq(retirableGrants.region, region), eq(retirableGrants.keyId, keyId), gt(retirableGrants.grantId, after)),
+    )
+    .orderBy(asc(retirableGrants.grantId))
     .limit(limit)
 }
 

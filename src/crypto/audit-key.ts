@@ -1,4 +1,5 @@
 import { concat, lengthPrefixed, utf8 } from '../model/bytes.ts'
+import { signatureToDer } from './ecdsa-signature.ts'
 import type { RootKeys } from './root-keys.ts'
 
 /** What a sealed key is bound to: it opens for this trail, and beside this public key, alone. */
@@ -46,17 +47,7 @@ export async function rewrapAuditKey(
 
 /** ECDSA over SHA-256, in DER, as everything but WebCrypto has it. */
 export async function signDer(key: CryptoKey, text: string): Promise<Uint8Array<ArrayBuffer>> {
-  const raw = new Uint8Array(await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, key, utf8(text)))
-  const integers = concat([derInteger(raw.subarray(0, 32)), derInteger(raw.subarray(32))])
-  return concat([Uint8Array.of(0x30, integers.length), integers])
-}
-
-/** Of at most 33 bytes, so every length fits into one. */
-function derInteger(bytes: Uint8Array): Uint8Array {
-  const first = bytes.findIndex((byte) => byte !== 0)
-  const digits = bytes.subarray(first < 0 ? bytes.length - 1 : first)
-  const sign = (digits[0] as number) < 0x80 ? [] : [0]
-  return Uint8Array.of(0x02, sign.length + digits.length, ...sign, ...digits)
+  return signatureToDer(new Uint8Array(await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, key, utf8(text))))
 }
 
 async function wrap(roots: RootKeys, identity: AuditKeyIdentity, key: CryptoKey): Promise<SealedAuditKey> {

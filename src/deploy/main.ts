@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { gzipSync } from 'node:zlib'
-import { Stop } from '../local/options.ts'
+import { readArgs, Stop } from '../local/options.ts'
 import { adviceOn, type Cloud, type Names, plan, type Secrets } from './plan.ts'
 
 const project = join(import.meta.dirname, '../..')
@@ -21,7 +20,8 @@ It takes ROOT_KEYS and ROOT_CREDENTIALS from the environment, where they are not
 explains them), and the account from \`npx wrangler login\` or CLOUDFLARE_API_TOKEN. See docs/deploy.md.`
 
 try {
-  const options = readOptions()
+  const taken = { 'dry-run': { type: 'boolean' }, help: { type: 'boolean' } } as const
+  const { values: options } = readArgs({ options: taken }, usage)
   if (options.help) console.log(usage)
   else if (options['dry-run']) await dryRun()
   else await deploy()
@@ -29,15 +29,6 @@ try {
   if (!(failure instanceof Stop)) throw failure
   console.error(failure.message)
   process.exitCode = 1
-}
-
-function readOptions() {
-  try {
-    const options = { 'dry-run': { type: 'boolean' }, help: { type: 'boolean' } } as const
-    return parseArgs({ options }).values
-  } catch (failure) {
-    throw new Stop(`${(failure as Error).message.split('\n')[0]}\n${usage}`)
-  }
 }
 
 async function dryRun(): Promise<void> {

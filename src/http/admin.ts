@@ -3,13 +3,12 @@ import { anyRegion, type Call, servicePrincipal } from '../model/call.ts'
 import { causeOf, type ExceptionName, exceptions, isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { refusal } from './aws-json.ts'
 import { callOf, type Door, rawTarget, readBody, type Target } from './serve.ts'
-import type { Caller } from './sigv4.ts'
 
 /** As much of the door as an operator comes through. */
-export type OperatorDoor = Pick<Door, 'authenticate' | 'acceptEncoding' | 'sourceIp' | 'clock' | 'waitUntil'>
+export type OperatorDoor = Omit<Door, 'invoke'>
 
-/** Runs a job of that name, `asked` for by an operator and done by the deployment itself; null: there is none. */
-export type FindJob = (name: string) => ((input: unknown, call: Call, asked: Call) => Promise<object | Refusal>) | null
+/** Runs a job of that name, as a call by the deployment itself; null: there is none. */
+export type FindJob = (name: string) => ((input: unknown, call: Call) => Promise<object | Refusal>) | null
 
 export const adminPath = '/admin/'
 
@@ -44,54 +43,67 @@ async function answerTo(request: Request, target: Target, requestId: string, doo
   const body = await readBody(request, request.headers)
   if (body === null) return refuse('RequestEntityTooLargeException', 'The request is too large.')
   const bytes = new Uint8Array(body)
-  const { wallTime, time } = door.clock()
-  const caller = await operator(request, target, bytes, wallTime, door)
-  if (isRefusal(caller)) return caller
+  const asked = await signedCall(request, target, bytes, requestId, door)
+  if (isRefusal(asked)) return asked
   const name = target.path.slice(adminPath.length)
-  const run = findJob(name)
-  if (run === null) return refuse('NotFoundException', `There is no job ${name}.`)
-  const input = parsed(bytes)
-  if (input === undefined) return refuse('ValidationException', 'The request is not JSON in UTF-8.')
-  const asked = callOf(request, caller, { requestId, wallTime, time, url: target.url }, door)
-  const call = { ...asked, principal: servicePrincipal('admin.edge-kms'), accessKeyId: null, region: anyRegion }
-  return run(input, call, asked)
+  return door.recorded(asked, { operation: name, isReadOnly: false, parameters: null }, async () => {
+    const refused = operatorRefusal(asked)
+    if (refused !== null) return refused
+    const run = findJob(name)
+    if (run === null) return refuse('NotFoundException', `There is no job ${name}.`)
+    const input = parsed(bytes)
+    if (input === undefined) return refuse('ValidationException', 'The request is not JSON in UTF-8.')
+    return run(input, { ...asked, principal: servicePrincipal('admin.edge-kms'), accessKeyId: null, region: anyRegion })
+  })
 }
 
-/** Null: the request, which has no body, is signed by an operator. */
-export async function operatorRefusal(request: Request, door: OperatorDoor): Promise<Response | null> {
-  const { wallTime } = door.clock()
-  const caller = await operator(request, rawTarget(request.url), new Uint8Array(0), wallTime, door)
-  return isRefusal(caller) ? refusedOf(caller, crypto.randomUUID()) : null
+interface OperatorsRead<Answer> {
+  readonly operation: string
+  read(): Promise<Answer>
+  respond(answer: Answer): Promise<Response> | Response
 }
 
-/** Who signed, where that is a root of this deployment; what it is an operator of is all of it. */
-async function operator(
+/** A GET, signed for service kms by a root of this deployment. */
+export async function serveOperatorsRead<Answer extends object>(
   request: Request,
-  target: Target,
-  body: Uint8Array<ArrayBuffer>,
-  wallTime: number,
   door: OperatorDoor,
-): Promise<Caller | Refusal> {
-  const caller = await signedForKms(request, target, body, wallTime, door)
-  if (isRefusal(caller) || caller.principal.kind === 'root') return caller
+  { operation, read, respond }: OperatorsRead<Answer>,
+): Promise<Response> {
+  const requestId = crypto.randomUUID()
+  const call = await signedCall(request, rawTarget(request.url), new Uint8Array(0), requestId, door)
+  if (isRefusal(call)) return refusedOf(call, requestId)
+  const asked = { operation, isReadOnly: true, parameters: null }
+  const answer = await door.recorded(call, asked, async () => operatorRefusal(call) ?? read())
+  return isRefusal(answer) ? refusedOf(answer, requestId) : respond(answer)
+}
+
+/** Null: it is a root of this deployment, which is an operator of all of it. */
+function operatorRefusal({ principal }: Call): Refusal | null {
+  if (principal.kind === 'root') return null
   return refuse('AccessDeniedException', 'Only a root of this deployment (ROOT_CREDENTIALS) may do this.')
 }
 
-/** Who signed for the service kms. */
-export async function signedForKms(
+/** The call that a request is, by whoever signed it for the service kms. */
+export async function signedCall(
   request: Request,
-  { path, query }: Target,
+  { url, path, query }: Target,
   body: Uint8Array<ArrayBuffer>,
-  wallTime: number,
+  requestId: string,
   door: OperatorDoor,
-): Promise<Caller | Refusal> {
+): Promise<Call | Refusal> {
   const { method, headers } = request
+  const { wallTime, time } = door.clock()
   const authorization = headers.get('authorization')
   const acceptEncoding = () => door.acceptEncoding(request)
   const received = { method, path, query, headers, authorization, body, acceptEncoding }
-  const caller = await door.authenticate(received, wallTime, (promise) => door.waitUntil(promise))
-  if (isRefusal(caller)) return caller
-  if (caller.service === 'kms') return caller
+  const signed = await door.authenticate(received, wallTime, (promise) => door.waitUntil(promise))
+  const caller = isRefusal(signed) || signed.service === 'kms' ? signed : otherService()
+  if (!isRefusal(caller)) return callOf(request, caller, { requestId, wallTime, time, url }, door)
+  door.onUnauthenticated()
+  return caller
+}
+
+function otherService() {
   return refuse('InvalidSignatureException', "Credential should be scoped to correct service: 'kms'.")
 }
 

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { refuse } from '../model/errors.ts'
 import { after, type NowOrLater } from '../model/now-or-later.ts'
-import { adminPath, type FindJob, operatorRefusal, serveAdmin } from './admin.ts'
+import { adminPath, type FindJob, serveAdmin, serveOperatorsRead } from './admin.ts'
 import { type ReadAuditHead, serveAuditHead } from './audit-head.ts'
 import { refusal } from './aws-json.ts'
 import { type HealthDetail, prometheusText, type Readiness } from './health.ts'
@@ -34,15 +34,21 @@ export function createApp<Env extends object>(open: OpenDoors<Env>): Fetch<Env> 
     const readiness = await doors.readiness()
     const status = readiness.ready ? 200 : 503
     if (!c.req.raw.headers.has('authorization')) return c.json(readiness, status)
-    const refused = await operatorRefusal(c.req.raw, doors.door)
-    return refused ?? c.json({ ...readiness, ...(await doors.detail()) }, status)
+    return serveOperatorsRead(c.req.raw, doors.door, {
+      operation: 'GetHealth',
+      read: () => doors.detail(),
+      respond: (detail) => c.json({ ...readiness, ...detail }, status),
+    })
   })
 
   app.get('/metrics', async (c) => {
     const doors = await open(c.env, c.executionCtx as ExecutionContext)
     if (typeof doors === 'string') return misconfigured(doors, c.req.raw)
-    const refused = await operatorRefusal(c.req.raw, doors.door)
-    return refused ?? c.text(prometheusText(await doors.detail(), await doors.readiness()))
+    return serveOperatorsRead(c.req.raw, doors.door, {
+      operation: 'GetMetrics',
+      read: () => doors.detail(),
+      respond: async (detail) => c.text(prometheusText(detail, await doors.readiness())),
+    })
   })
 
   app.get('/audit/head', async (c) => {

@@ -21,6 +21,20 @@ export interface Door {
   /** A request was refused before it was known who asks. */
   onUnauthenticated(): void
   invoke(service: string, operation: string, input: unknown, call: Call): Promise<Output | Refusal>
+  /** Serves a call that is none of AWS's, and puts it on record, refused or not. */
+  recorded<Answer extends object>(
+    call: Call,
+    asked: OwnOperation,
+    serve: () => Promise<Answer | Refusal>,
+  ): Promise<Answer | Refusal>
+}
+
+/** What is asked for at a door of our own. */
+export interface OwnOperation {
+  readonly operation: string
+  readonly isReadOnly: boolean
+  /** Null: it has none, they are not for the record, or they make no sense. */
+  readonly parameters: Readonly<Record<string, unknown>> | null
 }
 
 /** The services of this door, by the name that a signature's scope has for them. */

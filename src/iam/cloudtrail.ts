@@ -1,5 +1,5 @@
-import type { EventQuery } from '../catalog/events.ts'
-import { makeMarker, readMarker } from '../crypto/token.ts'
+import type { EventQuery, FoundEvent } from '../catalog/events.ts'
+import { markedPage } from '../crypto/marked-page.ts'
 import { type AuditEvent, type EventAttribute, userNameOf } from '../model/audit-event.ts'
 import { refuse } from '../model/errors.ts'
 import { integer, list, optional, required, shape, string, structure, timestamp } from '../model/shapes.ts'
@@ -71,15 +71,18 @@ const LookupEvents = query({
     const { account } = call.principal
     const asked = [attribute?.key ?? '', attribute?.value ?? '', String(StartTime ?? ''), String(EndTime ?? '')]
     const scope = { account, region: call.region, query: ['LookupEvents', ...asked] }
-    const place = NextToken === undefined ? '' : await readMarker(roots, scope, NextToken, call.wallTime)
-    if (place === null) return refuse('InvalidNextTokenException', 'The token is not valid for this request.')
-    const query = { account, region: call.region, from, to, attribute, before: placeOf(place) }
-    const found = await lookupEvents(database, query, MaxResults + 1)
-    const events = found.slice(0, MaxResults)
-    const last = events.at(-1)
-    const Events = events.map(({ body }) => shown(JSON.parse(body) as AuditEvent, body))
-    if (found.length <= MaxResults || last === undefined) return { Events }
-    return { Events, NextToken: await makeMarker(roots, scope, `${last.time}/${last.eventId}`, call.wallTime) }
+    const query = { account, region: call.region, from, to, attribute }
+    const found = await markedPage<FoundEvent>(roots, {
+      scope,
+      marker: NextToken,
+      limit: MaxResults,
+      wallTime: call.wallTime,
+      fetch: (place, count) => lookupEvents(database, { ...query, before: eventAt(place) }, count),
+      placeOf: ({ time, eventId }) => `${time}/${eventId}`,
+    })
+    if (found === null) return refuse('InvalidNextTokenException', 'The token is not valid for this request.')
+    const Events = found.items.map(({ body }) => shown(JSON.parse(body) as AuditEvent, body))
+    return found.marker === null ? { Events } : { Events, NextToken: found.marker }
   },
 })
 
@@ -87,7 +90,7 @@ const LookupEvents = query({
 export const cloudtrail: Readonly<Record<string, QueryOperation>> = { LookupEvents }
 
 /** Null: from the beginning. */
-function placeOf(place: string): EventQuery['before'] {
+function eventAt(place: string): EventQuery['before'] {
   const slash = place.indexOf('/')
   return slash === -1 ? null : { time: Number(place.slice(0, slash)), eventId: place.slice(slash + 1) }
 }

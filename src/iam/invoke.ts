@@ -1,10 +1,10 @@
 import { authorizeByIdentity } from '../access/decide.ts'
-import { denialText } from '../access/denial-text.ts'
-import type { AccessRequest } from '../access/request.ts'
+import { denialOf } from '../access/denial-text.ts'
 import { requestOf } from '../access/request-of.ts'
 import { recorded } from '../audit/recorded.ts'
 import { isDatabaseFailure } from '../catalog/database.ts'
 import { listTags } from '../catalog/iam-tags.ts'
+import { recordingDatabase } from '../catalog/recording.ts'
 import type { Call } from '../model/call.ts'
 import { causeOf, isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
 import { cloudtrail } from './cloudtrail.ts'
@@ -37,10 +37,17 @@ export async function invokeQuery(
   const input = row?.input.parse(rawInput) ?? unknownAction(action, version)
   const parameters = isRefusal(input) ? null : (input as Input)
   const asked = { service, operation: action, isReadOnly: row?.isReadOnly ?? true, parameters }
-  const home = row?.action != null && !row.isReadOnly ? 'index' : 'queue'
-  return recorded(call, asked, home, services, async () =>
-    isRefusal(input) || row === undefined ? (input as Refusal) : served(action, row, input as Input, call, services),
-  )
+  const home = row !== undefined && isChange(row) ? 'index' : 'queue'
+  return recorded(call, asked, home, services, async (record) => {
+    if (isRefusal(input) || row === undefined) return input as Refusal
+    const database = home === 'index' ? recordingDatabase(services.database, record) : services.database
+    return served(action, row, input as Input, call, { ...services, database })
+  })
+}
+
+/** STS changes nothing. */
+function isChange({ action, isReadOnly }: QueryOperation): boolean {
+  return action !== null && !isReadOnly
 }
 
 function unknownAction(action: string, version: string) {
@@ -72,9 +79,8 @@ async function perform(
   held: Call,
   services: IamServices,
 ): Promise<QueryOutput | Refusal> {
-  // A change is decided by the policies of this moment, and not by those that this isolate remembers. STS changes nothing.
-  const isChange = row.action !== null && !row.isReadOnly
-  const principal = isChange ? await services.credentials.fresh(held) : held.principal
+  // A change is decided by the policies of this moment, and not by those that this isolate remembers.
+  const principal = isChange(row) ? await services.credentials.fresh(held) : held.principal
   if (isRefusal(principal)) return principal
   const call = { ...held, principal }
   const target = await row.on(input, call, services)
@@ -83,26 +89,23 @@ async function perform(
     const further = isRefusal(target.found) ? [] : (row.further?.(input, target.found, target.arn) ?? [])
     const resourceAccount = call.principal.account
     for (const need of [{ action: row.action, arn: target.arn }, ...further]) {
-      const denied = denial(
-        requestOf(call, { action: need.action, resource: need.arn, resourceAccount, parameters: input, context }),
-      )
+      const asked = { action: need.action, resource: need.arn, resourceAccount, parameters: input, context }
+      const request = requestOf(call, asked)
+      const denied = denialOf(request, authorizeByIdentity(request))
       if (denied !== null) return denied
     }
   }
   if (isRefusal(target.found)) return target.found
-  if (!isChange) return row.handle(input, call, target.found, services)
+  if (!isChange(row)) return row.handle(input, call, target.found, services)
   try {
-    return await row.handle(input, call, target.found, services)
-  } finally {
-    // Also after a failure: what the database made of it is not known.
+    const answer = await row.handle(input, call, target.found, services)
     services.credentials.forgetAll()
+    return answer
+  } catch (failure) {
+    // What the database made of it is not known; but while it is away, nobody is sent away for it.
+    services.credentials.doubtAll()
+    throw failure
   }
-}
-
-/** Null: the caller's policies allow it. */
-function denial(request: AccessRequest): Refusal<'AccessDeniedException'> | null {
-  const verdict = authorizeByIdentity(request)
-  return verdict.isAllowed ? null : refuse('AccessDeniedException', denialText(request, verdict), verdict.reason)
 }
 
 /** What policies may ask about the resource. Its tags cost a query, so they are looked up where some policy asks for them. */

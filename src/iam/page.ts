@@ -1,6 +1,7 @@
-import { type MarkerScope, makeMarker, readMarker } from '../crypto/token.ts'
+import { markedPage } from '../crypto/marked-page.ts'
 import type { Call } from '../model/call.ts'
 import { type Refusal, refuse } from '../model/errors.ts'
+import type { NowOrLater } from '../model/now-or-later.ts'
 import type { IamServices } from './operation.ts'
 
 export interface PageRequest {
@@ -12,7 +13,7 @@ interface Listing<Item> {
   /** The operation and all that selects its rows: a marker is good for the same query alone. */
   readonly query: readonly (string | undefined)[]
   /** At most `count` items behind `place`; '' is the beginning. */
-  fetch(place: string, count: number): Promise<readonly Item[]> | readonly Item[]
+  fetch(place: string, count: number): NowOrLater<readonly Item[]>
   placeOf(item: Item): string
 }
 
@@ -31,18 +32,15 @@ export async function page<Item>(
   { roots }: IamServices,
   { query, fetch, placeOf }: Listing<Item>,
 ): Promise<Page<Item> | Refusal<'ValidationException'>> {
-  const scope: MarkerScope = {
+  const scope = {
     account: principal.account,
     region: 'iam',
     query: query.map((part) => (part === undefined ? '-' : `=${part}`)),
   }
-  const place = Marker === undefined ? '' : await readMarker(roots, scope, Marker, wallTime)
-  if (place === null) return refuse('ValidationException', 'Invalid Marker.')
-  const rows = await fetch(place, MaxItems + 1)
-  const items = rows.slice(0, MaxItems)
-  const last = items.at(-1)
-  if (rows.length <= MaxItems || last === undefined) return { items, next: { IsTruncated: false } }
-  return { items, next: { IsTruncated: true, Marker: await makeMarker(roots, scope, placeOf(last), wallTime) } }
+  const found = await markedPage<Item>(roots, { scope, marker: Marker, limit: MaxItems, wallTime, fetch, placeOf })
+  if (found === null) return refuse('ValidationException', 'Invalid Marker.')
+  const { items, marker } = found
+  return { items, next: marker === null ? { IsTruncated: false } : { IsTruncated: true, Marker: marker } }
 }
 
 /** As `page`, of what is in memory as a whole, in the order of its places. */

@@ -7,8 +7,8 @@ import { askEach, idsMember } from './page.ts'
 const rowsMax = 1_000
 
 /**
- * Has keys tell the index of themselves again, and of their grants that somebody may retire; `after` goes on with one
- * key's grants. `more` have not come to their end.
+ * Has keys tell the index of themselves again, and of their grants that somebody may retire, those that are gone
+ * included; `after` goes on with one key's grants. `more` have not come to their end.
  */
 export const republish = job(
   shape({ ids: idsMember, after: optional(string('GrantId', { max: 128 })) }),

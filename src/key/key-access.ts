@@ -1,10 +1,11 @@
-import { authorizeByIdentity, authorizeKey, denialText } from '../access/decide.ts'
+import { authorizeByIdentity, authorizeKey } from '../access/decide.ts'
+import { denialOf, denialText } from '../access/denial-text.ts'
 import { grantIdsOf } from '../access/grants.ts'
 import type { AccessRequest, Grant, ResourcePolicy, Verdict } from '../access/request.ts'
 import { requestOf } from '../access/request-of.ts'
 import { keyArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
-import { type Refusal, refuse } from '../model/errors.ts'
+import { refuse } from '../model/errors.ts'
 import { type KeyCall, type KeyRecord, multiRegionKeyType } from './key.ts'
 
 /** What a request says of itself, beyond the call. */
@@ -21,9 +22,18 @@ type GuardedKey = KeyPlace & Pick<KeyRecord, 'spec' | 'usage' | 'origin' | 'mult
 type KeyPlace = Pick<KeyRecord, 'region' | 'account' | 'keyId'>
 type PolicedKey = GuardedKey & Pick<KeyRecord, 'manager' | 'policy' | 'policyPrincipalIds'>
 
-export function keyRequest(call: Call, asked: Asked, action: string, key: GuardedKey): AccessRequest {
-  return {
-    ...requestOn(call, asked, action, keyArn(key.region, key.account, key.keyId), key.account),
+export function keyRequest(
+  call: Call,
+  { keyNamed, parameters, aliases, isSameKey }: Asked,
+  action: string,
+  key: GuardedKey,
+): AccessRequest {
+  return requestOf(call, {
+    action,
+    resource: keyArn(key.region, key.account, key.keyId),
+    resourceAccount: key.account,
+    keyNamed,
+    parameters,
     key: {
       spec: key.spec,
       usage: key.usage,
@@ -31,21 +41,10 @@ export function keyRequest(call: Call, asked: Asked, action: string, key: Guarde
       isMultiRegion: key.multiRegion !== null,
       multiRegionKeyType: multiRegionKeyType(key),
       tags: key.tags,
-      aliases: asked.aliases,
+      aliases,
     },
-  }
-}
-
-/** As `keyRequest`, about what is no key: an account, an alias. */
-export function requestOn(
-  call: Call,
-  { keyNamed, parameters, isSameKey }: Pick<Asked, 'keyNamed' | 'parameters' | 'isSameKey'>,
-  action: string,
-  resource: string,
-  resourceAccount: string,
-): AccessRequest {
-  const sameKey = isSameKey === undefined ? null : { isSameKey }
-  return requestOf(call, { action, resource, resourceAccount, keyNamed, parameters, ...sameKey })
+    ...(isSameKey === undefined ? null : { isSameKey }),
+  })
 }
 
 export function policyOf({
@@ -66,12 +65,6 @@ export function keyVerdict(
   return authorizeKey(request, { policy, grants: grantsOf(grantIdsOf(request.principal)) })
 }
 
-/** Null: allowed. */
-export function denialOf(request: AccessRequest, verdict: Verdict): Refusal<'AccessDeniedException'> | null {
-  if (verdict.isAllowed) return null
-  return refuse('AccessDeniedException', denialText(request, verdict), verdict.reason)
-}
-
 /** Null: the caller may make this key. */
 export function creationDenial(call: KeyCall, key: PolicedKey) {
   if (call.principal.kind === 'service') return null
@@ -79,7 +72,12 @@ export function creationDenial(call: KeyCall, key: PolicedKey) {
     return refuse('AccessDeniedException', null, 'managed keys are made by services alone')
   const { region, account, keyId, tags } = key
   const creation = { ...keyRequest(call, call, 'kms:CreateKey', key), resource: '*' }
-  const tagging = requestOn(call, call, 'kms:TagResource', keyArn(region, account, keyId), account)
+  const tagging = requestOf(call, {
+    action: 'kms:TagResource',
+    resource: keyArn(region, account, keyId),
+    resourceAccount: account,
+    parameters: call.parameters,
+  })
   return (
     denialOf(creation, authorizeByIdentity(creation)) ??
     (tags.length === 0 ? null : denialOf(tagging, authorizeByIdentity(tagging)))
@@ -104,7 +102,7 @@ export function keyNotFound(call: Call, { region, account, keyId }: KeyPlace, ac
 }
 
 export function otherAccountsDenial(call: Call, action: string, resource: string, account: string) {
-  const request = requestOn(call, { keyNamed: null, parameters: {} }, action, resource, account)
+  const request = requestOf(call, { action, resource, resourceAccount: account, parameters: {} })
   const verdict = {
     isAllowed: false,
     denial: 'otherAccount',

@@ -1,7 +1,8 @@
+import { denialOf } from '../access/denial-text.ts'
 import type { AccessRequest, Verdict } from '../access/request.ts'
 import { versionIdOf } from '../crypto/ciphertext.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
-import { generateSymmetric } from '../crypto/symmetric.ts'
+import { generateVersion } from '../crypto/version.ts'
 import { keyArn } from '../model/arn.ts'
 import { eventsOf } from '../model/audit-event.ts'
 import { anyRegion, type Call, servicePrincipal } from '../model/call.ts'
@@ -15,10 +16,9 @@ import {
   timedOut,
 } from '../model/errors.ts'
 import type { KeyEvent } from '../model/key-event.ts'
-import { keySpecRow } from '../model/key-specs.ts'
 import { GrantStorage } from './grant-storage.ts'
 import { type Key, type KeyCall, type KeyRecord, type KeySnapshot, multiRegionKeyType } from './key.ts'
-import { denialOf, keyNotFound, keyRequest, keyVerdict, policyOf } from './key-access.ts'
+import { keyNotFound, keyRequest, keyVerdict, policyOf } from './key-access.ts'
 import type { KeyIndex } from './key-index.ts'
 import { type StatefulOperation, stateRefusal } from './lifecycle.ts'
 import { type Delivery, indexEntry, Outbox } from './outbox.ts'
@@ -49,6 +49,7 @@ export class KeyCore {
   readonly grants: GrantStorage
   readonly outbox: Outbox
   readonly standing: IndexStanding
+  readonly index: KeyIndex
   readonly #parts: KeyObjectParts
   readonly #durable: DurableObjectStorage
   /** The object's name, REGION/KEY_ID; undefined: the object was reached by its id. */
@@ -58,6 +59,7 @@ export class KeyCore {
 
   constructor({ storage, id }: DurableObjectState, parts: KeyObjectParts, nextForPeers: () => Delivery | null) {
     this.#parts = parts
+    this.index = parts.index
     this.#durable = storage
     this.#name = id.name
     this.storage = new KeyStorage(storage.sql)
@@ -160,10 +162,8 @@ export class KeyCore {
     call: KeyCall,
     action: string,
     standing: Standing,
-    authorized = (request: AccessRequest, { policy, policyPrincipalIds }: KeyRecord): Verdict | null =>
-      keyVerdict(request, policyOf({ policy, policyPrincipalIds }), (ids) =>
-        this.grants.allowing(ids, operationOf(action)),
-      ),
+    authorized = (request: AccessRequest, record: KeyRecord): Verdict | null =>
+      keyVerdict(request, policyOf(record), (ids) => this.grants.allowing(ids, operationOf(action))),
   ) {
     this.#latestTime = Math.max(this.#latestTime, call.time)
     const record = this.storage.read()
@@ -251,7 +251,7 @@ export class KeyCore {
   async newVersion(key: Pick<KeyRecord, 'account' | 'region' | 'keyId' | 'spec' | 'usage'>) {
     const roots = await this.sealingRoots()
     if (isRefusal(roots)) return roots
-    return generateSymmetric(roots, key, keySpecRow(key.spec).materialBytes)
+    return generateVersion(roots, key)
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Grant } from '../access/request.ts'
-import type { SealedVersion } from '../crypto/symmetric.ts'
+import type { SealedVersion } from '../crypto/version.ts'
 import type { AuditEvent } from '../model/audit-event.ts'
 import type { Call } from '../model/call.ts'
 import type { CommonException, ExceptionName, Refusal } from '../model/errors.ts'
@@ -158,6 +158,11 @@ export interface KeyCall extends Call {
   readonly event: AuditEvent | null
 }
 
+/** A call about a key of that account; what is not said is not there. */
+export function keyCall(call: Call, about: Pick<KeyCall, 'keyAccount'> & Partial<KeyCall>): KeyCall {
+  return { ...call, keyNamed: null, parameters: {}, aliases: null, grantIds: [], event: null, ...about }
+}
+
 /** The grants of one key that name one caller. */
 export interface GrantSlice {
   /** The key's, when they were read. */
@@ -267,8 +272,8 @@ export interface Key {
   /** Seals some of what another version of the root key has sealed under the current one, in one transaction. For services alone. */
   rewrap(call: Call): Reply<Rewrapping>
   /**
-   * Tells the index of the key again, and of a page of the grants that somebody may retire. Answers the place behind
-   * which there are more of them, or null. For services alone.
+   * Tells the index of the key again, and of a page of the grants that somebody may retire: of those that it has, and of
+   * those that the index alone has. Answers the place behind which there are more of them, or null. For services alone.
    */
   republish(call: Call, after: string): Reply<string | null>
 }

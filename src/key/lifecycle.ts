@@ -1,5 +1,6 @@
 import { keyArn } from '../model/arn.ts'
 import { type Refusal, refuse } from '../model/errors.ts'
+import { keySpecRow } from '../model/key-specs.ts'
 import { dayMs } from '../model/limits.ts'
 import { type KeyRecord, type KeyState, multiRegionKeyType } from './key.ts'
 
@@ -38,6 +39,7 @@ const answers = {
 /** A row for each way in which operations look at the state. */
 const rows = {
   anyState: ['ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'ok'],
+  publicKey: ['ok', 'ok', 'deleting', 'deletingReplica', 'importing', 'unavailable', 'creating', 'ok'],
   use: ['ok', 'disabled', 'deleting', 'deletingReplica', 'importing', 'unavailable', 'creating', 'ok'],
   grant: ['ok', 'disabled', 'deleting', 'deletingReplica', 'importing', 'ok', 'creating', 'ok'],
   describeOrName: ['ok', 'ok', 'deleting', 'deletingReplica', 'ok', 'ok', 'ok', 'ok'],
@@ -55,18 +57,26 @@ const table = {
   CancelKeyDeletion: rows.cancel,
   CreateAlias: rows.describeOrName,
   CreateGrant: rows.grant,
+  Decapsulate: rows.use,
   Decrypt: rows.use,
   DeleteAlias: rows.anyState,
+  DeriveSharedSecret: rows.use,
   DescribeKey: rows.anyState,
   DisableKey: rows.toggle,
   DisableKeyRotation: rows.changeRotation,
   EnableKey: rows.toggle,
   EnableKeyRotation: rows.changeRotation,
+  Encapsulate: rows.use,
   Encrypt: rows.use,
   GenerateDataKey: rows.use,
+  GenerateDataKeyPair: rows.use,
+  GenerateDataKeyPairWithoutPlaintext: rows.use,
   GenerateDataKeyWithoutPlaintext: rows.use,
+  GenerateMac: rows.use,
   GetKeyPolicy: rows.anyState,
   GetKeyRotationStatus: rows.rotationStatus,
+  // AWS's own table says that a disabled key refuses it; AWS does not.
+  GetPublicKey: rows.publicKey,
   ListGrants: rows.anyState,
   ListKeyPolicies: rows.anyState,
   ListKeyRotations: rows.anyState,
@@ -78,22 +88,42 @@ const table = {
   RevokeGrant: rows.anyState,
   RotateKeyOnDemand: rows.rotateNow,
   ScheduleKeyDeletion: rows.schedule,
+  Sign: rows.use,
   TagResource: rows.describeOrName,
   UntagResource: rows.describeOrName,
   UpdateAlias: rows.describeOrName,
   UpdateKeyDescription: rows.describeOrName,
   UpdatePrimaryRegion: rows.movePrimary,
+  Verify: rows.use,
+  VerifyMac: rows.use,
 } as const satisfies Record<string, Row>
 
 export type StatefulOperation = keyof typeof table
 
 type AnswerOf<Operation extends StatefulOperation> = NonNullable<(typeof answers)[(typeof table)[Operation][number]]>
 
-/** Null: the key's state allows the operation. */
+/** What only a key that can have another material than its first is asked for. */
+const rotationOperations = [
+  'DisableKeyRotation',
+  'EnableKeyRotation',
+  'GetKeyRotationStatus',
+  'ListKeyRotations',
+  'RotateKeyOnDemand',
+] as const satisfies readonly StatefulOperation[]
+
+type KindRefusal<Operation> = Operation extends (typeof rotationOperations)[number]
+  ? Refusal<'UnsupportedOperationException'>
+  : never
+
+/** Null: the key's kind and its state allow the operation. */
 export function stateRefusal<const Operation extends StatefulOperation>(
-  { state, region, account, keyId }: KeyRecord,
+  { state, region, account, keyId, spec }: KeyRecord,
   operation: Operation,
-): Refusal<AnswerOf<Operation>[0]> | null {
+): Refusal<AnswerOf<Operation>[0]> | KindRefusal<Operation> | null {
+  const isAboutRotation = (rotationOperations as readonly string[]).includes(operation)
+  if (isAboutRotation && !keySpecRow(spec).canRotate) {
+    return refuse('UnsupportedOperationException', null, `${spec} keys do not rotate`) as KindRefusal<Operation>
+  }
   const answer = answers[table[operation][states.indexOf(state)] as Verdict]
   if (answer === null) return null
   const [name, text] = answer

@@ -3,7 +3,7 @@ import { causeOf } from '../model/errors.ts'
 import type { IndexedEntry, OutboxEntry, Receiver } from '../model/index-entry.ts'
 import type { KeyEvent } from '../model/key-event.ts'
 import type { KeyRecord } from './key.ts'
-import type { KeyIndex } from './key-index.ts'
+import type { IndexedGrant, KeyIndex } from './key-index.ts'
 import { nextDue } from './lifecycle.ts'
 import type { KeyStorage } from './storage.ts'
 
@@ -115,7 +115,7 @@ class Lane {
   readonly #next: () => Delivery | null
   readonly #ended: () => void
   #running: Promise<boolean> | undefined
-  #failures = 0
+  #failingSince: number | null = null
 
   /** `ended` is called after everything was told, or a failure. */
   constructor(next: () => Delivery | null, ended: () => void) {
@@ -133,9 +133,13 @@ class Lane {
     return this.#running
   }
 
-  /** Null: the last delivery did not fail. */
+  /**
+   * As long as deliveries have been failing: changes meanwhile, each of which tries, put it off no further. Null: the last
+   * one did not fail.
+   */
   retryMs(): number | null {
-    return this.#failures === 0 ? null : Math.min(retryFirstMs * 2 ** (this.#failures - 1), retryMaxMs)
+    if (this.#failingSince === null) return null
+    return Math.min(Math.max(Date.now() - this.#failingSince, retryFirstMs), retryMaxMs)
   }
 
   async #deliver(): Promise<boolean> {
@@ -143,11 +147,11 @@ class Lane {
     await null
     try {
       for (let delivery = this.#next(); delivery !== null; delivery = this.#next()) await delivery()
-      this.#failures = 0
+      this.#failingSince = null
       return true
     } catch (failure) {
       console.warn(`What a key has to tell is not taken: ${causeOf(failure)}`)
-      this.#failures++
+      this.#failingSince ??= Date.now()
       return false
     } finally {
       // In the block that found nothing left, so that an entry added next begins another delivery.
@@ -176,4 +180,9 @@ export function retirableGrantEntry(
   if (retiringId === null) return null
   const body = isGone ? null : JSON.stringify(grant)
   return { kind: 'retirableGrant', body: { region, keyId, account, grantId, retiringId, body } }
+}
+
+/** Takes a grant out of the index that the key does not have. */
+export function staleGrantEntry({ region, keyId, account }: KeyRecord, grant: IndexedGrant): OutboxEntry {
+  return { kind: 'retirableGrant', body: { region, keyId, account, ...grant, body: null } }
 }

@@ -1,6 +1,6 @@
 import type { RootKeys } from '../crypto/root-keys.ts'
 import { rewrapMaterial } from '../crypto/seal.ts'
-import type { SealedVersion } from '../crypto/symmetric.ts'
+import type { SealedVersion } from '../crypto/version.ts'
 import { keyArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { causeOf, isRefusal, refuse, timedOut } from '../model/errors.ts'

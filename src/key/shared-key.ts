@@ -1,4 +1,4 @@
-import type { SealedVersion } from '../crypto/symmetric.ts'
+import type { SealedVersion } from '../crypto/version.ts'
 import { keyArn } from '../model/arn.ts'
 import { refuse } from '../model/errors.ts'
 import { dayMs } from '../model/limits.ts'

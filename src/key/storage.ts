@@ -1,6 +1,6 @@
 import { versionIdOf } from '../crypto/ciphertext.ts'
 import type { SealedMaterial } from '../crypto/seal.ts'
-import type { SealedVersion } from '../crypto/symmetric.ts'
+import type { SealedVersion } from '../crypto/version.ts'
 import type { OutboxEntry, Receiver } from '../model/index-entry.ts'
 import type { KeySpec, KeyUsage } from '../model/key-specs.ts'
 import { upgradeSchema } from '../model/schema-steps.ts'

@@ -3,7 +3,7 @@ import type { Call } from '../model/call.ts'
 import { isRefusal, refuse, timedOut } from '../model/errors.ts'
 import type { GrantChanges } from './grant-changes.ts'
 import { flushWaitMs, type KeyCore } from './key-core.ts'
-import { indexEntry } from './outbox.ts'
+import { indexEntry, staleGrantEntry } from './outbox.ts'
 
 /** How many versions of a key one transaction seals anew, and how many grants one call tells the index of again. */
 const rewrapMax = 25
@@ -54,15 +54,29 @@ export class Upkeep {
   }
 
   async republish(call: Call, after: string) {
-    const record = await this.#core.serve(call, 'internal:Republish')
-    if (isRefusal(record)) return record
-    const grants = this.#core.transaction(() => {
-      const told = this.#core.grants.retirable(after, republishMax)
-      if (after === '') this.#core.outbox.add(indexEntry(record))
+    const asked = await this.#core.serve(call, 'internal:Republish')
+    if (isRefusal(asked)) return asked
+    const { grants, index, outbox, storage } = this.#core
+    const indexed = await index.retirableGrants(asked.region, asked.keyId, after, republishMax).catch(() => null)
+    if (indexed === null) return timedOut('the index does not answer')
+    const next = this.#core.transaction(() => {
+      const record = storage.read()
+      // Deleted since: its tombstone takes the grants along.
+      if (record === null) return null
+      const told = grants.retirable(after, republishMax)
+      // The index had it before it was read, and no id is given again: what is not here now is gone for good.
+      const stale = indexed.filter(({ grantId }) => grants.find(grantId) === null)
+      if (after === '') outbox.add(indexEntry(record))
       for (const grant of told) this.#grants.tell(record, grant, false)
-      return told
+      for (const grant of stale) outbox.add(staleGrantEntry(record, grant))
+      return nextPlace(told, indexed)
     })
-    if (!(await this.#core.outbox.flush())) return timedOut('the index does not answer')
-    return grants.length < republishMax ? null : (grants.at(-1)?.grantId ?? null)
+    return (await outbox.flush()) ? next : timedOut('the index does not answer')
   }
+}
+
+/** How far both lists have been gone through; null: to the end of both. */
+function nextPlace(...pages: readonly (readonly { readonly grantId: string }[])[]): string | null {
+  const ends = pages.flatMap((page) => (page.length < republishMax ? [] : (page.at(-1)?.grantId ?? [])))
+  return ends.sort()[0] ?? null
 }

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
 
 /** What `npm start --` takes, checked. */
 export interface LocalOptions {
@@ -15,6 +15,15 @@ export interface LocalOptions {
 /** Said as a sentence, and the process ends. */
 export class Stop extends Error {}
 
+/** As `parseArgs`; what it does not take stops with its sentence and the command's usage. */
+export function readArgs<Config extends ParseArgsConfig>(config: Config, usage: string) {
+  try {
+    return parseArgs(config)
+  } catch (failure) {
+    throw new Stop(`${(failure as Error).message.split('\n')[0]}\n${usage}`)
+  }
+}
+
 export const usage = `npm start -- [options]
   --port N        the port to listen on (8787)
   --host HOST     the address to listen on (127.0.0.1)
@@ -24,8 +33,18 @@ export const usage = `npm start -- [options]
   --auth off      any credentials are the root of the account whose 12 digits are the access key id, else 000000000000
   --help          this text`
 
+const options = {
+  port: { type: 'string', default: '8787' },
+  host: { type: 'string', default: '127.0.0.1' },
+  state: { type: 'string', default: '.edge-kms' },
+  region: { type: 'string', default: 'us-east-1' },
+  auth: { type: 'string', default: 'on' },
+  clock: { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const
+
 export function parseOptions(args: readonly string[], now: number): LocalOptions | 'help' {
-  const { values } = readArgs(args)
+  const { values } = readArgs({ args: [...args], options }, usage)
   if (values.help) return 'help'
   const port = Number(values.port)
   if (!/^\d+$/.test(values.port) || port > 65_535)
@@ -35,25 +54,6 @@ export function parseOptions(args: readonly string[], now: number): LocalOptions
     throw new Stop(`--region takes an AWS Region, not ${values.region}.`)
   const { host, state, region, auth } = values
   return { host, port, state, region, auth, clock: values.clock === undefined ? null : parseClock(values.clock, now) }
-}
-
-function readArgs(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        port: { type: 'string', default: '8787' },
-        host: { type: 'string', default: '127.0.0.1' },
-        state: { type: 'string', default: '.edge-kms' },
-        region: { type: 'string', default: 'us-east-1' },
-        auth: { type: 'string', default: 'on' },
-        clock: { type: 'string' },
-        help: { type: 'boolean', default: false },
-      },
-    })
-  } catch (failure) {
-    throw new Stop(`${(failure as Error).message.split('\n')[0]}\n${usage}`)
-  }
 }
 
 function parseClock(text: string, now: number): number {

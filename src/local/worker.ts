@@ -1,15 +1,19 @@
+import { auditTrailClass } from '../audit/audit-trail.ts'
 import { type Deployment, deploymentOf } from '../deployment.ts'
 import { serveAdmin } from '../http/admin.ts'
 import { wireOf, wires } from '../http/serve.ts'
 import type { Authenticate } from '../http/sigv4.ts'
+import { keyObjectClass } from '../key/key-object.ts'
 import { refuse } from '../model/errors.ts'
 import { rootPrincipal } from '../model/settings.ts'
-import { createWorker } from '../worker.ts'
+import { auditTrailParts, createWorker, keyObjectParts } from '../worker.ts'
 import { isSettling, localClock, moveClock, settleAll, settlePauses } from './in-worker/clock.ts'
 import type { LocalEnv } from './in-worker/env.ts'
+import { faultPoint, serveFaults, withFaults } from './in-worker/faults.ts'
 import { countedBatch, countQueues, pendingMessages } from './in-worker/queues.ts'
 
-export { AuditTrail, KeyObject } from '../worker.ts'
+export const KeyObject = keyObjectClass<LocalEnv>((env) => keyObjectParts(withFaults(env)))
+export const AuditTrail = auditTrailClass<LocalEnv>((env) => auditTrailParts(withFaults(env)))
 
 const authenticateOf = ({ authenticate }: Deployment, env: LocalEnv) =>
   env.LOCAL_AUTH === 'off' ? trustAnyone : authenticate
@@ -30,9 +34,12 @@ let answering = 0
 
 export default {
   async fetch(request, env, ctx) {
-    countQueues(env)
+    countQueues(withFaults(env))
     const { headers, url, method } = request
     const local = /^[^/]*\/\/[^/]*\/local\/(\w+)$/.exec(url)?.[1]
+    if (local === 'faults' && env.LOCAL_FAULTS !== '' && headers.get('x-local-faults') === env.LOCAL_FAULTS) {
+      return serveFaults(request, (event) => worker.scheduled?.(event, env, ctx))
+    }
     if (local !== undefined && headers.get('x-local-control') === env.LOCAL_CONTROL) {
       return Response.json(local === 'drain' ? await drain(env) : await settleAll(env))
     }
@@ -42,21 +49,29 @@ export default {
     }
     answering++
     try {
-      if (local === 'clock' && method === 'POST') return await serveClock(request, env, ctx)
-      return (await worker.fetch?.(request, env, ctx)) as Response
+      const isClock = local === 'clock' && method === 'POST'
+      const answer = isClock ? serveClock(request, env, ctx) : (worker.fetch?.(request, env, ctx) as Promise<Response>)
+      return await answered(answer)
     } finally {
       answering--
     }
   },
   async queue(batch, env, ctx) {
-    countQueues(env)
+    countQueues(withFaults(env))
     await worker.queue?.(countedBatch(batch), env, ctx)
   },
   async scheduled(event, env, ctx) {
-    countQueues(env)
+    countQueues(withFaults(env))
     if (!isSettling()) await worker.scheduled?.(event, env, ctx)
   },
 } satisfies ExportedHandler<LocalEnv>
+
+/** What was done may be lost before anybody is told of it. */
+async function answered(answer: Promise<Response>): Promise<Response> {
+  const response = await answer
+  await faultPoint('answer')
+  return response
+}
 
 /** Signed as an operator's job is. */
 async function serveClock(request: Request, env: LocalEnv, ctx: ExecutionContext): Promise<Response> {
@@ -68,6 +83,11 @@ async function serveClock(request: Request, env: LocalEnv, ctx: ExecutionContext
     sourceIp: () => '127.0.0.1',
     clock: () => localClock(env),
     waitUntil: (promise: Promise<unknown>) => ctx.waitUntil(promise),
+    onUnauthenticated: () => {
+      deployment.counters.unauthenticated++
+    },
+    // A clock that can be moved is no deployment's: no trail is told of it.
+    recorded: <Answer>(_call: unknown, _asked: unknown, serve: () => Promise<Answer>) => serve(),
   }
   return serveAdmin(request, door, () => async (input) => {
     const moving = moveClock(input, env)

@@ -29,6 +29,8 @@ export const exceptions = {
   InvalidMarkerException: client,
   KeyUnavailableException: server,
   KMSInternalException: server,
+  KMSInvalidMacException: client,
+  KMSInvalidSignatureException: client,
   KMSInvalidStateException: client,
   LimitExceededException: client,
   MalformedPolicyDocumentException: client,

@@ -1,6 +1,7 @@
 import { authorizeByIdentity } from '../access/decide.ts'
+import { denialOf } from '../access/denial-text.ts'
+import { requestOf } from '../access/request-of.ts'
 import { type AliasName, createAlias, deleteAlias, findAlias, listAliases, updateAlias } from '../catalog/aliases.ts'
-import { denialOf, requestOn } from '../key/key-access.ts'
 import { aliasArn, keyArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, refuse, timedOut } from '../model/errors.ts'
@@ -116,7 +117,8 @@ function aliasNamed<const Name extends string>(member: Name): Finder<{ readonly 
     if (isRefusal(principal)) return principal
     const { account } = principal
     const arn = aliasArn(call.region, account, aliasName)
-    const request = requestOn({ ...call, principal }, { keyNamed: null, parameters: input }, action, arn, account)
+    const asked = { action, resource: arn, resourceAccount: account, parameters: input }
+    const request = requestOf({ ...call, principal }, asked)
     const denial = denialOf(request, authorizeByIdentity(request))
     record.about({ accountId: account, type: 'AWS::KMS::Alias', ARN: arn })
     return denial ?? { account, region: call.region, aliasName }

@@ -2,11 +2,11 @@ import { defaultKeyPolicy } from '../access/key-policy.ts'
 import type { Database } from '../catalog/database.ts'
 import { newKeyId } from '../crypto/random.ts'
 import { askTwice, keyObject } from '../key/directory.ts'
-import type { NewKey } from '../key/key.ts'
+import { keyCall, type NewKey } from '../key/key.ts'
 import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import { isKeySpec, type KeyUsage, keySpecRow, type KeySpec as ServedSpec } from '../model/key-specs.ts'
 import { optional, type Parsed, shape } from '../model/shapes.ts'
-import { noCustomKeyStore } from './generate-random.ts'
+import { noCustomKeyStore } from './custom-key-stores.ts'
 import { keyMetadata } from './key-metadata.ts'
 import { boundPolicy } from './key-policy.ts'
 import { wholeAccountNow } from './needs.ts'
@@ -68,15 +68,7 @@ export const CreateKey = operation({
       rotationPeriodDays: null,
       createdBy: call.requestId,
     }
-    const creation = {
-      ...caller,
-      keyAccount: account,
-      keyNamed: null,
-      parameters: input,
-      aliases: null,
-      grantIds: [],
-      event: record.draft(),
-    }
+    const creation = keyCall(caller, { keyAccount: account, parameters: input, event: record.draft() })
     const created = await askTwice(() => keyObject(namespace, call.region, keyId).create(creation, key))
     if (isRefusal(created)) return created as Refusal<never>
     await keys.keep(created, call.wallTime)

@@ -2,7 +2,7 @@ import { authorizeKey } from '../access/decide.ts'
 import type { AccessRequest, Grant, Verdict } from '../access/request.ts'
 import { readGrantToken } from '../crypto/grant-token.ts'
 import { byItself, keyObject, type OpenKey } from '../key/directory.ts'
-import type { GrantSlice } from '../key/key.ts'
+import { type GrantSlice, keyCall } from '../key/key.ts'
 import { policyOf, withoutBlobs } from '../key/key-access.ts'
 import type { Call } from '../model/call.ts'
 import { invalidGrantToken, isRefusal, type Refusal } from '../model/errors.ts'
@@ -75,14 +75,11 @@ async function grantsAllowing(
   call: Call,
   { namespace }: Services,
 ): Promise<readonly Grant[] | Refusal> {
-  const asker = {
-    ...call,
+  const asker = keyCall(call, {
     keyAccount: record.account,
     keyNamed,
     parameters: withoutBlobs(parameters),
     aliases: key?.aliases ?? null,
-    grantIds: [],
-    event: null,
-  }
+  })
   return keyObject(namespace, record.region, record.keyId).grantsAllowing(byItself(call), asker, action)
 }

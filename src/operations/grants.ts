@@ -1,11 +1,12 @@
 import { authorizeByIdentity } from '../access/decide.ts'
+import { denialOf } from '../access/denial-text.ts'
 import type { Grant, GrantConstraints } from '../access/request.ts'
+import { requestOf } from '../access/request-of.ts'
 import type { Database } from '../catalog/database.ts'
 import { principalIds } from '../catalog/principals.ts'
 import { listRetirableGrants } from '../catalog/retirable-grants.ts'
 import { makeGrantToken, readGrantToken } from '../crypto/grant-token.ts'
 import { newGrantId } from '../crypto/random.ts'
-import { denialOf, requestOn } from '../key/key-access.ts'
 import { accountOf, keyArn, rootArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { invalidGrantToken, isRefusal, type Refusal, refuse } from '../model/errors.ts'
@@ -228,7 +229,8 @@ function retiringPrincipal(): Finder<
 }
 
 function listingDenial(arn: string, parameters: Readonly<Record<string, unknown>>, call: Call, action: string) {
-  const request = requestOn(call, { keyNamed: null, parameters }, action, arn, accountOf(arn) ?? call.principal.account)
+  const resourceAccount = accountOf(arn) ?? call.principal.account
+  const request = requestOf(call, { action, resource: arn, resourceAccount, parameters })
   return denialOf(request, authorizeByIdentity(request))
 }
 

@@ -1,11 +1,12 @@
 import type { CallRecord } from '../audit/call-record.ts'
 import { recorded } from '../audit/recorded.ts'
 import { isDatabaseFailure } from '../catalog/database.ts'
+import { recordingDatabase } from '../catalog/recording.ts'
 import { isRetryable } from '../key/directory.ts'
 import type { Call } from '../model/call.ts'
 import { causeOf, type ExceptionName, isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
 import { isOperationName, operations } from './index.ts'
-import { homeOf, type Operation, type Output, type Services } from './operation.ts'
+import { type Callers, homeOf, type Operation, type Output, type Services } from './operation.ts'
 
 /**
  * The one pipeline: the row, the input, what it needs found and authorised, the deed, the record. What it throws is a
@@ -39,7 +40,8 @@ async function perform(
   services: Services,
   record: CallRecord,
 ): Promise<Output | Refusal> {
-  const serving = { ...services, record }
+  const database = row.changes === 'index' ? recordingDatabase(services.database, record) : services.database
+  const serving = { ...services, record, database, callers: readOnce(services.callers) }
   try {
     const found: Record<string, unknown> = {}
     for (const [need, { action, on }] of Object.entries(row.needs)) {
@@ -54,6 +56,17 @@ async function perform(
     const unanswered = String(causeOf(failure))
     console.warn(JSON.stringify({ requestId: call.requestId, operation: name, unanswered }))
     return timedOut(unanswered)
+  }
+}
+
+/** A call is one caller, however many needs ask for it. */
+function readOnce(callers: Callers): Callers {
+  let reading: ReturnType<Callers['fresh']> | undefined
+  return {
+    fresh(call) {
+      reading ??= callers.fresh(call)
+      return reading
+    },
   }
 }
 

@@ -1,6 +1,6 @@
 import { type KeyRecord, multiRegionKeyType } from '../key/key.ts'
 import { keyArn } from '../model/arn.ts'
-import { keySpecRow } from '../model/key-specs.ts'
+import { algorithmsOf, type KeyUsage } from '../model/key-specs.ts'
 
 export function arnOf({ region, account, keyId }: KeyRecord): string {
   return keyArn(region, account, keyId)
@@ -25,10 +25,12 @@ export function keyMetadata(record: KeyRecord) {
     KeyManager: record.manager,
     CustomerMasterKeySpec: record.spec,
     KeySpec: record.spec,
-    EncryptionAlgorithms: keySpecRow(record.spec).encryptionAlgorithms,
+    ...algorithmMembers(record),
     MultiRegion: record.multiRegion !== null,
     ...multiRegionConfiguration(record),
-    ...(record.currentMaterialId === null ? {} : { CurrentKeyMaterialId: record.currentMaterialId }),
+    ...(record.currentMaterialId === null || record.spec !== 'SYMMETRIC_DEFAULT'
+      ? {}
+      : { CurrentKeyMaterialId: record.currentMaterialId }),
   }
 }
 
@@ -48,4 +50,17 @@ function multiRegionConfiguration(record: KeyRecord) {
       ReplicaKeys: multiRegion.replicaRegions.map(named),
     },
   }
+}
+
+const algorithmsMember: Record<KeyUsage, string> = {
+  ENCRYPT_DECRYPT: 'EncryptionAlgorithms',
+  SIGN_VERIFY: 'SigningAlgorithms',
+  GENERATE_VERIFY_MAC: 'MacAlgorithms',
+  KEY_AGREEMENT: 'KeyAgreementAlgorithms',
+  ENCAPSULATE_DECAPSULATE: 'EncapsulationAlgorithms',
+}
+
+/** What the key can do, under the name that its usage gives it. */
+export function algorithmMembers({ spec, usage }: KeyRecord) {
+  return { [algorithmsMember[usage]]: algorithmsOf(spec, usage) }
 }

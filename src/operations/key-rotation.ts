@@ -93,6 +93,8 @@ export const ListKeyRotations = operation({
   async handle(input, call, { key }, services) {
     const record = await key.object.describe(key.call, 'ListKeyRotations')
     if (isRefusal(record)) return record
+    const refusal = stateRefusal(record, 'ListKeyRotations')
+    if (refusal !== null) return refusal
     const include = input.IncludeKeyMaterial ?? 'ROTATIONS_ONLY'
     const rotations = await page(input, call, services, {
       query: ['ListKeyRotations', record.keyId, include],

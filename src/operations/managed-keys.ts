@@ -1,7 +1,7 @@
 import { createAlias } from '../catalog/aliases.ts'
 import { fixedKeyId } from '../crypto/fixed-key-id.ts'
 import { askTwice, keyObject } from '../key/directory.ts'
-import type { KeyCall, KeySnapshot } from '../key/key.ts'
+import { type KeySnapshot, keyCall } from '../key/key.ts'
 import { rootArn } from '../model/arn.ts'
 import { type Call, servicePrincipal } from '../model/call.ts'
 import { isRefusal, type Refusal, timedOut } from '../model/errors.ts'
@@ -86,16 +86,7 @@ async function makeOnce(
   { namespace }: Services,
 ): Promise<KeySnapshot | Refusal> {
   const { account, ...rest } = key
-  const creation: KeyCall = {
-    ...call,
-    principal: servicePrincipal(maker, account),
-    keyAccount: account,
-    keyNamed: null,
-    parameters: {},
-    aliases: null,
-    grantIds: [],
-    event: null,
-  }
+  const creation = keyCall({ ...call, principal: servicePrincipal(maker, account) }, { keyAccount: account })
   return askTwice(() =>
     keyObject(namespace, call.region, key.keyId).create(creation, {
       ...rest,

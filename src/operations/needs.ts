@@ -1,18 +1,11 @@
 import { authorizeByIdentity, authorizeKey } from '../access/decide.ts'
+import { denialOf } from '../access/denial-text.ts'
 import type { AccessRequest, Verdict } from '../access/request.ts'
+import { requestOf } from '../access/request-of.ts'
 import { parseHeader } from '../crypto/ciphertext.ts'
 import { keyObject, type OpenKey } from '../key/directory.ts'
 import type { Key, KeyCall } from '../key/key.ts'
-import {
-  type Asked,
-  denialOf,
-  keyNotFound,
-  keyRequest,
-  otherAccountsDenial,
-  policyOf,
-  requestOn,
-  withoutBlobs,
-} from '../key/key-access.ts'
+import { type Asked, keyNotFound, keyRequest, otherAccountsDenial, policyOf, withoutBlobs } from '../key/key-access.ts'
 import { keyArn, parseKeyName } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
@@ -174,7 +167,8 @@ export function accountAndKey<const Name extends string>(
 }
 
 function accountDenial(input: Input, call: Call, action: string): Refusal<'AccessDeniedException'> | null {
-  const request = requestOn(call, { keyNamed: null, parameters: input }, action, '*', call.principal.account)
+  const resourceAccount = call.principal.account
+  const request = requestOf(call, { action, resource: '*', resourceAccount, parameters: input })
   return denialOf(request, authorizeByIdentity(request))
 }
 

@@ -1,4 +1,4 @@
-import { type MarkerScope, makeMarker, readMarker } from '../crypto/token.ts'
+import { markedPage } from '../crypto/marked-page.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
 import type { Services } from './operation.ts'
@@ -30,14 +30,11 @@ export async function page<Item>(
   { roots }: Services,
   { query, limitDefault, fetch, placeOf }: Listing<Item>,
 ): Promise<Page<Item> | Refusal<'InvalidMarkerException'> | Refusal<never>> {
-  const scope: MarkerScope = { account: principal.account, region, query }
-  const place = Marker === undefined ? '' : await readMarker(roots, scope, Marker, wallTime)
-  if (place === null) return refuse('InvalidMarkerException', 'The marker is not valid for this request.')
+  const scope = { account: principal.account, region, query }
   const limit = Limit ?? limitDefault
-  const rows = await fetch(place, limit + 1)
-  if (isRefusal(rows)) return rows as Refusal<never>
-  const items = rows.slice(0, limit)
-  const last = items.at(-1)
-  if (rows.length <= limit || last === undefined) return { items, next: { Truncated: false } }
-  return { items, next: { Truncated: true, NextMarker: await makeMarker(roots, scope, placeOf(last), wallTime) } }
+  const found = await markedPage<Item, Refusal>(roots, { scope, marker: Marker, limit, wallTime, fetch, placeOf })
+  if (found === null) return refuse('InvalidMarkerException', 'The marker is not valid for this request.')
+  if (isRefusal(found)) return found as Refusal<never>
+  const { items, marker } = found
+  return { items, next: marker === null ? { Truncated: false } : { Truncated: true, NextMarker: marker } }
 }

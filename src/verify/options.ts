@@ -1,8 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import type { TrailName } from '../audit/digest.ts'
-import { Stop } from '../local/options.ts'
+import { readArgs, Stop } from '../local/options.ts'
 import { sha256 } from './read-digest.ts'
 import type { PinnedHead } from './trail.ts'
 
@@ -28,8 +27,18 @@ npm run audit:verify -- --state DIR [options]      the archive in a local server
 It needs a --public-key or an --endpoint. The exit code is 0 where everything is as it was written, 1 where it is not, and 2
 where that could not be told. See docs/audit.md.`
 
+const options = {
+  bucket: { type: 'string' },
+  state: { type: 'string' },
+  'public-key': { type: 'string', multiple: true },
+  head: { type: 'string' },
+  endpoint: { type: 'string' },
+  trail: { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const
+
 export function parseOptions(args: readonly string[]): VerifyOptions | 'help' {
-  const { values, positionals } = readArgs(args)
+  const { values, positionals } = readArgs({ args: [...args], allowPositionals: true, options }, usage)
   if (values.help) return 'help'
   const places = [
     ...positionals.map((name) => ({ kind: 'folder' as const, name })),
@@ -64,26 +73,6 @@ export function publicKey(given: string): [string, KeyObject] {
     return [sha256(key.export({ format: 'der', type: 'spki' })), key]
   } catch {
     throw new Stop(`${given} is no public key on P-256, and no file that has one.`)
-  }
-}
-
-function readArgs(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        bucket: { type: 'string' },
-        state: { type: 'string' },
-        'public-key': { type: 'string', multiple: true },
-        head: { type: 'string' },
-        endpoint: { type: 'string' },
-        trail: { type: 'string' },
-        help: { type: 'boolean', default: false },
-      },
-    })
-  } catch (failure) {
-    throw new Stop(`${(failure as Error).message.split('\n')[0]}\n${usage}`)
   }
 }
 

@@ -7,8 +7,10 @@ import {
   EnableKeyRotationCommand,
   EncryptCommand,
   GenerateDataKeyCommand,
+  GenerateMacCommand,
   GetKeyPolicyCommand,
   GetKeyRotationStatusCommand,
+  GetPublicKeyCommand,
   type KeyMetadata,
   ListKeyRotationsCommand,
   ListKeysCommand,
@@ -17,9 +19,12 @@ import {
   type ReplicateKeyCommandInput,
   RotateKeyOnDemandCommand,
   ScheduleKeyDeletionCommand,
+  SignCommand,
   TagResourceCommand,
   UpdateKeyDescriptionCommand,
   UpdatePrimaryRegionCommand,
+  VerifyCommand,
+  VerifyMacCommand,
 } from '@aws-sdk/client-kms'
 import { describe, expect, it } from 'vitest'
 import { type Caller, newKey, openKms, refusalIn, refusalOf, rootPolicy, signedBy } from '../support/conformance.ts'
@@ -141,6 +146,29 @@ describe('ReplicateKey', () => {
       new GenerateDataKeyCommand({ KeyId: id, KeySpec: 'AES_256' }),
     )
     expect((await client.send(new DecryptCommand({ CiphertextBlob }))).Plaintext).toEqual(Plaintext)
+  })
+
+  it('makes pairs and MAC keys of several Regions, too', async () => {
+    const [signing, mac] = await Promise.all(
+      (['RSA_2048', 'HMAC_256'] as const).map(async (KeySpec) => {
+        const KeyUsage = KeySpec === 'HMAC_256' ? 'GENERATE_VERIFY_MAC' : 'SIGN_VERIFY'
+        const { KeyMetadata } = await client.send(new CreateKeyCommand({ MultiRegion: true, KeySpec, KeyUsage }))
+        const KeyId = KeyMetadata?.KeyId ?? ''
+        const { ReplicaKeyMetadata } = await replicate(KeyId)
+        expect(ReplicaKeyMetadata).toMatchObject({ KeySpec, KeyUsage, KeyState: 'Enabled' })
+        return { KeyId }
+      }),
+    )
+    const sign = { ...signing, Message: encoded, SigningAlgorithm: 'RSASSA_PSS_SHA_256' } as const
+    const { Signature } = await inRegion(away).send(new SignCommand({ ...sign, KeyId: signing?.KeyId }))
+    const { SignatureValid } = await client.send(new VerifyCommand({ ...sign, KeyId: signing?.KeyId, Signature }))
+    expect(SignatureValid).toBe(true)
+    const publicKey = async (region: string) =>
+      (await inRegion(region).send(new GetPublicKeyCommand({ KeyId: signing?.KeyId }))).PublicKey
+    expect(await publicKey(away)).toEqual(await publicKey(home))
+    const message = { KeyId: mac?.KeyId, Message: encoded, MacAlgorithm: 'HMAC_SHA_256' } as const
+    const { Mac } = await client.send(new GenerateMacCommand(message))
+    expect((await inRegion(away).send(new VerifyMacCommand({ ...message, Mac }))).MacValid).toBe(true)
   })
 
   it('shows all replicas in every Region', async () => {

@@ -14,6 +14,7 @@ interface Row {
 
 const isDisabled = 'DisabledException: {arn} is disabled.'
 const isDeleting = 'KMSInvalidStateException: {arn} is pending deletion.'
+const isWaiting = 'KMSInvalidStateException: {arn} is pending replica deletion.'
 const isNotDeleting = 'KMSInvalidStateException: {arn} is not pending deletion.'
 const anyState = { disabled: null, deleting: null }
 const use = { disabled: isDisabled, deleting: isDeleting }
@@ -23,17 +24,24 @@ const rows: readonly Row[] = [
   { operation: 'CancelKeyDeletion', enabled: isNotDeleting, disabled: isNotDeleting, deleting: null },
   { operation: 'CreateAlias', ...notDeleting },
   { operation: 'CreateGrant', ...use },
+  { operation: 'Decapsulate', ...use },
   { operation: 'Decrypt', ...use },
+  { operation: 'DeriveSharedSecret', ...use },
   { operation: 'DescribeKey', ...anyState },
   { operation: 'DisableKey', ...notDeleting },
   { operation: 'DisableKeyRotation', ...use },
   { operation: 'EnableKey', ...notDeleting },
   { operation: 'EnableKeyRotation', ...use },
+  { operation: 'Encapsulate', ...use },
   { operation: 'Encrypt', ...use },
   { operation: 'GenerateDataKey', ...use },
+  { operation: 'GenerateDataKeyPair', ...use },
+  { operation: 'GenerateDataKeyPairWithoutPlaintext', ...use },
   { operation: 'GenerateDataKeyWithoutPlaintext', ...use },
+  { operation: 'GenerateMac', ...use },
   { operation: 'GetKeyPolicy', ...anyState },
   { operation: 'GetKeyRotationStatus', ...anyState },
+  { operation: 'GetPublicKey', ...notDeleting },
   { operation: 'ListAliases', ...anyState },
   { operation: 'ListGrants', ...anyState },
   { operation: 'ListKeyPolicies', ...anyState },
@@ -42,14 +50,19 @@ const rows: readonly Row[] = [
   { operation: 'ListResourceTags', ...anyState },
   { operation: 'PutKeyPolicy', ...anyState },
   { operation: 'ReEncrypt', ...use },
+  { operation: 'ReplicateKey', ...use },
   { operation: 'RetireGrant', ...anyState },
   { operation: 'RevokeGrant', ...anyState },
   { operation: 'RotateKeyOnDemand', ...use },
   { operation: 'ScheduleKeyDeletion', ...notDeleting },
+  { operation: 'Sign', ...use },
   { operation: 'TagResource', ...notDeleting },
   { operation: 'UntagResource', ...notDeleting },
   { operation: 'UpdateAlias', ...notDeleting },
   { operation: 'UpdateKeyDescription', ...notDeleting },
+  { operation: 'UpdatePrimaryRegion', disabled: isDisabled, deleting: isWaiting },
+  { operation: 'Verify', ...use },
+  { operation: 'VerifyMac', ...use },
   // Not of a key, or of its alias alone.
   { operation: 'DeleteAlias', ...anyState },
 ]
@@ -65,8 +78,8 @@ async function expectAnswer(
   else expect(refusalIn(answer)).toBe(refusal.replace('{arn}', key.arn))
 }
 
-async function keyIn(state: 'enabled' | 'disabled' | 'deleting'): Promise<TestKey> {
-  const key = await newKey(kms)
+async function keyIn(state: 'enabled' | 'disabled' | 'deleting', operation = ''): Promise<TestKey> {
+  const key = await newKey(kms, uses[operation]?.kind)
   if (state === 'disabled') await kms.ask('DisableKey', { KeyId: key.id })
   if (state === 'deleting') await kms.ask('ScheduleKeyDeletion', { KeyId: key.id, PendingWindowInDays: 7 })
   return key
@@ -76,6 +89,7 @@ it('names every operation that is served, but for those without a key', () => {
   const named = [
     ...rows.map(({ operation }) => operation),
     'CreateKey',
+    'DescribeCustomKeyStores',
     'GenerateRandom',
     'ListKeys',
     'ListRetirableGrants',
@@ -84,9 +98,9 @@ it('names every operation that is served, but for those without a key', () => {
 })
 
 describe.each(rows)('$operation', ({ operation, disabled, deleting, enabled = null }) => {
-  it('of an enabled key', async () => expectAnswer(operation, await keyIn('enabled'), enabled))
-  it('of a disabled key', async () => expectAnswer(operation, await keyIn('disabled'), disabled))
-  it('of a key pending deletion', async () => expectAnswer(operation, await keyIn('deleting'), deleting))
+  it('of an enabled key', async () => expectAnswer(operation, await keyIn('enabled', operation), enabled))
+  it('of a disabled key', async () => expectAnswer(operation, await keyIn('disabled', operation), disabled))
+  it('of a key pending deletion', async () => expectAnswer(operation, await keyIn('deleting', operation), deleting))
 })
 
 it('ReEncrypt looks at the source and at the destination', async () => {

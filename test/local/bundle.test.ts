@@ -10,10 +10,12 @@ const localOnly = [
   'LOCAL_',
   'trustAnyone',
   'loopback',
-  '000000000000',
+  '"000000000000"',
   'strangerRefusal',
   'moveClock',
   'x-local-control',
+  'faultPoint',
+  'killAt',
 ]
 
 async function bundleOf(entry: string): Promise<string> {

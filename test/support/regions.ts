@@ -5,7 +5,7 @@ import { decrypt, encrypt, openedMaterial, parseHeader } from '../../src/crypto/
 import { newKeyId } from '../../src/crypto/random.ts'
 import { RootKeys } from '../../src/crypto/root-keys.ts'
 import { openMaterial } from '../../src/crypto/seal.ts'
-import type { SealedVersion } from '../../src/crypto/symmetric.ts'
+import type { SealedVersion } from '../../src/crypto/version.ts'
 import { keyObject } from '../../src/key/directory.ts'
 import type { KeyRecord, KeySnapshot, NewKey } from '../../src/key/key.ts'
 import { utf8 } from '../../src/model/bytes.ts'

@@ -40,6 +40,9 @@ function watched(key: Key): Key {
   return new Proxy(key, { get: (_, method) => call(method as keyof Key) })
 }
 
+/** Waited for between an object's reading the index's grants and its own. */
+export const meanwhile: { grantsAreRead: (() => Promise<unknown>) | null } = { grantsAreRead: null }
+
 /** The root keys that keys seal with; null: those of the environment. */
 export const sealing: { roots: RootKeys | null } = { roots: null }
 
@@ -60,6 +63,12 @@ export const KeyObject = keyObjectClass<Env>((env): KeyObjectParts => {
     index: {
       standing: (region, keyId) => whileUp('standing', () => index.standing(region, keyId)),
       publish: (entries) => whileUp('publish', () => index.publish(entries)),
+      retirableGrants: (...asked) =>
+        whileUp('retirableGrants', async () => {
+          const grants = await index.retirableGrants(...asked)
+          await meanwhile.grantsAreRead?.()
+          return grants
+        }),
       reportRolledBack: (region, keyId) => whileUp('reportRolledBack', () => index.reportRolledBack(region, keyId)),
     },
     sealingRoots: () =>

@@ -6,7 +6,7 @@ import { database } from '../../src/catalog/database.ts'
 import { RootKeys } from '../../src/crypto/root-keys.ts'
 import { isRefusal } from '../../src/model/errors.ts'
 import { dayMs, tokenLifeMs } from '../../src/model/limits.ts'
-import worker, { faults, sealing } from '../support/test-worker.ts'
+import worker, { faults, meanwhile, sealing } from '../support/test-worker.ts'
 import { callBy, createKey, env, indexRow, newGrant, region, request } from '../support/workerd.ts'
 import { newAccount } from './iam-door.ts'
 
@@ -22,6 +22,7 @@ beforeAll(async () => {
 
 afterEach(() => {
   Object.assign(faults, { indexIsDown: false })
+  meanwhile.grantsAreRead = null
   vi.restoreAllMocks()
 })
 
@@ -215,6 +216,43 @@ describe('the index', () => {
     await env.DB.prepare(`update keys set state = 'Later', revision = 50 where key_id = ?`).bind(key?.keyId).run()
     await run('republish', { ids })
     expect(await indexRow(key?.keyId ?? '')).toMatchObject({ state: 'Later', revision: 50 })
+  })
+
+  it('loses the grants that a key does not have, and none that is made meanwhile', async () => {
+    const retiring = { retiringPrincipal: 'arn:aws:iam::111122223333:root', retiringId: '111122223333' }
+    const [{ key, keyId, id }, other] = [await oldKey(), await oldKey()]
+    for (const granted of [key, key, other.key]) {
+      expect(isRefusal(await granted.createGrant(callBy(), newGrant(retiring), false))).toBe(false)
+    }
+    const rows = async (of: string) => {
+      const { results } = await env.DB.prepare('select grant_id from retirable_grants where key_id = ?').bind(of).all()
+      return results.map(({ grant_id }) => grant_id as string).sort()
+    }
+    const [ours, theirs] = [await rows(keyId), await rows(other.keyId)]
+    // As a delivery that was lost would leave them, on more pages than one.
+    const stale = env.DB.prepare(
+      `insert into retirable_grants (region, key_id, grant_id, account, retiring_id, body) values (?, ?, ?, ?, ?, '{}')`,
+    )
+    const insert = (of: string) => stale.bind(region, of, newGrant().grantId, '111122223333', '111122223333')
+    for (let at = 0; at < 450; at += 50) await env.DB.batch(Array.from({ length: 50 }, () => insert(keyId)))
+    expect(await rows(keyId)).toHaveLength(452)
+    // Ahead of every other, so that the page which is being read would have it.
+    const made = { ...newGrant(retiring), grantId: '0'.repeat(64) }
+    meanwhile.grantsAreRead = async () => {
+      meanwhile.grantsAreRead = null
+      await env.KEYS.getByName(`${region}/${keyId}`).createGrant(callBy(), made, false)
+    }
+    let pages = 0
+    let more = [{ id, after: '' }]
+    for (let next = more.shift(); next !== undefined; next = more.shift()) {
+      const answer = await run('republish', { ids: [next.id], after: next.after })
+      expect(answer).toMatchObject({ told: 1, failed: [] })
+      more = answer.more
+      pages++
+    }
+    expect(pages).toBe(3)
+    expect(await rows(keyId)).toEqual([made.grantId, ...ours])
+    expect(await rows(other.keyId)).toEqual(theirs)
   })
 
   it('says that it is away', async () => {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { defaultKeyPolicy } from '../../src/access/key-policy.ts'
-import type { Principal } from '../../src/model/call.ts'
+import type { Call, Principal } from '../../src/model/call.ts'
+import { invoke } from '../../src/operations/invoke.ts'
 import { allow, deleteUser, deny, type Isolate, isolate, root, statement, storedUser } from '../support/isolate.ts'
-import { account, region } from '../support/workerd.ts'
+import { account, callBy, region } from '../support/workerd.ts'
 
 const Plaintext = 'aGVsbG8='
 const denied = { refused: 'AccessDeniedException' }
@@ -305,6 +306,26 @@ describe('another account', () => {
     expect(await at.must('Decrypt', input, foreignRoot)).toMatchObject({ KeyId: arnOf(keyId) })
     expect(await at.ask('Decrypt', input, await storedUser({ by: foreignAccount }))).toMatchObject(denied)
   })
+})
+
+it('a change reads its caller once, however many needs ask', async () => {
+  const at = await isolate()
+  const [former, next] = [await newKey(at), await newKey(at)]
+  let readings = 0
+  const fresh = ({ principal }: Call) => {
+    readings++
+    return principal
+  }
+  const services = { ...at.services, callers: { fresh } }
+  const AliasName = `alias/once-${crypto.randomUUID()}`
+  for (const [operation, TargetKeyId] of [
+    ['CreateAlias', former],
+    ['UpdateAlias', next],
+  ] as const) {
+    readings = 0
+    expect(await invoke(operation, { AliasName, TargetKeyId }, callBy(), services)).toBeUndefined()
+    expect(readings).toBe(1)
+  }
 })
 
 describe('what changes between the Worker’s part and the object’s', () => {

@@ -9,6 +9,8 @@ export interface LocalEnv extends Env {
   readonly LOCAL_LOOPBACK_ONLY: boolean
   /** What the server's own Node side says to be known by. */
   readonly LOCAL_CONTROL: string
+  /** A word by which tests make things go wrong; empty: nothing does. */
+  readonly LOCAL_FAULTS: string
   /** The Node side, which keeps the state folder. */
   readonly LOCAL_STATE: Fetcher
 }
