@@ -224,6 +224,39 @@ describe('what a Region holds', () => {
     await world.must(world.key(second).disable(world.call(second)))
   })
 
+  it('is what the primary has, after a restore that an operator has accepted', async () => {
+    const world = await World.create()
+    await oneReplica(world)
+    const rows = (table: string) =>
+      runInDurableObject(world.stub(second), (_, { storage }) => storage.sql.exec(`select * from ${table}`).toArray())
+    const before = { kms_key: await rows('kms_key'), material: await rows('material') }
+    await world.must(world.key(first).rotateOnDemand(world.call(first)))
+    await world.checkSettled()
+    await runInDurableObject(world.stub(second), (_, { storage }) => {
+      for (const [table, kept] of Object.entries(before)) {
+        storage.sql.exec(`delete from ${table}`)
+        for (const row of kept) {
+          const names = Object.keys(row)
+          const places = names.map(() => '?').join()
+          storage.sql.exec(`insert into ${table} (${names.join()}) values (${places})`, ...Object.values(row))
+        }
+      }
+    })
+    await world.kill()
+    expect(await world.key(second).describe(world.call(second), 'DescribeKey')).toMatchObject({
+      refused: 'KeyUnavailableException',
+    })
+    // It may lack what would be rotated to.
+    const waiting = await world.must(world.key(first).rotateOnDemand(world.call(first)))
+    expect(waiting.record.rotating).not.toBeNull()
+    await env.DB.prepare('update keys set is_restore_accepted = 1 where region = ? and key_id = ?')
+      .bind(second, world.keyId)
+      .run()
+    await world.must(world.key(second).describe(world.call(second), 'DescribeKey'))
+    await world.checkSettled()
+    expect((await world.record(second))?.rotating).toBeNull()
+  })
+
   it('lets the window of a primary begin when its last replica is gone', async () => {
     const world = await World.create()
     await replicated(world)
