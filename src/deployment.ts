@@ -40,6 +40,8 @@ export interface Deployment {
   readonly aliases: AliasDirectory
   readonly credentials: CredentialDirectory
   readonly issuers: Issuers
+  /** True where this deployment serves keys there. */
+  isRegionServed(region: string): boolean
   readonly database: Database
   readonly trail: Trail
   readonly counters: Counters
@@ -100,6 +102,7 @@ async function assemble(env: Env): Promise<Deployment | string> {
     aliases: new AliasDirectory(keySnapshotSeconds, staleSeconds),
     credentials,
     issuers: new Issuers(),
+    isRegionServed: settings.isRegionServed,
     database: db,
     trail: new Trail(settings.audit),
     health: new Health(),

@@ -18,6 +18,7 @@ import { operatorJobs } from './jobs/operator-jobs.ts'
 import { retain } from './jobs/retain.ts'
 import { runAll } from './jobs/run-all.ts'
 import { type ScheduleParts, schedule } from './jobs/schedule.ts'
+import { keyObject } from './key/directory.ts'
 import type { KeyObjectParts } from './key/key-core.ts'
 import { keyObjectClass } from './key/key-object.ts'
 import type { AuditEvent } from './model/audit-event.ts'
@@ -40,7 +41,7 @@ export interface Seams {
   readonly settlePauses: number
 }
 
-/** What a key's object works with: the index in D1, and the root keys. */
+/** What a key's object works with: the index in D1, the root keys, and the same key's objects in other Regions. */
 export function keyObjectParts(env: Env): KeyObjectParts {
   const db = database(env.DB)
   return {
@@ -51,6 +52,7 @@ export function keyObjectParts(env: Env): KeyObjectParts {
       reportRolledBack: (region, keyId) => reportRolledBack(db, region, keyId),
     },
     sealingRoots: () => provenRoots(env),
+    peer: (region, keyId) => keyObject(env.KEYS, region, keyId),
     async sendEvents(events) {
       await env.EVENTS_QUEUE.sendBatch(events.map((body) => ({ body, contentType: 'json' })))
     },
