@@ -75,7 +75,8 @@ export class PrimaryKey {
       .peer(record, region)
       .key.acceptPrimary(onReplica)
       .catch((failure: unknown) => timedOut(`the replica does not answer: ${causeOf(failure)}`))
-    if (isRefusal(accepted)) return accepted
+    // As it came it would tie this object to the replica's for as long as the caller holds it.
+    if (isRefusal(accepted)) return refuse(accepted.refused, accepted.message, accepted.reason)
     const changed = await this.#core.change(call, 'UpdatePrimaryRegion', (current) => {
       const { multiRegion } = current
       const late = moveRefusal(current, region)

@@ -189,8 +189,7 @@ export class World {
 
   /** The objects start anew: nothing is left of what they had in memory. */
   async kill(): Promise<void> {
-    // One that is still waited for goes on as it is.
-    await Promise.allSettled(regions.map((region) => evictDurableObject(this.stub(region))))
+    await Promise.all(regions.map((region) => evictDurableObject(this.stub(region))))
   }
 
   async #rotations(region: string) {
