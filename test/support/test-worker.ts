@@ -30,13 +30,13 @@ async function stepped<Value>(step: string, work: () => Promise<Value>): Promise
   return value
 }
 
-/** A stub whose every call is a step. */
-function watched(key: Key): Key {
+/** A stub whose every call is a step, named with the Region. */
+function watched(key: Key, region: string): Key {
   const call =
     (method: keyof Key) =>
     (...args: unknown[]) =>
       // biome-ignore lint/suspicious/noExplicitAny: any method of the stub.
-      stepped(method, () => (key as any)[method](...args))
+      stepped(`${method} ${region}`, () => (key as any)[method](...args))
   return new Proxy(key, { get: (_, method) => call(method as keyof Key) })
 }
 
@@ -76,7 +76,7 @@ export const KeyObject = keyObjectClass<Env>((env): KeyObjectParts => {
         if (faults.rootsAreUnproven) throw new Error('the roots are unproven')
         return sealing.roots ?? sealingRoots()
       }),
-    peer: (region, keyId) => watched(peer(region, keyId)),
+    peer: (region, keyId) => watched(peer(region, keyId), region),
     async sendEvents(events) {
       if (faults.eventsAreRefused) throw new Error('the queue takes nothing')
       eventsSent.push(...events)

@@ -211,7 +211,7 @@ describe('what a Region holds', () => {
     await replicated(world)
     const before = (await world.record(first))?.currentMaterialId
     keySteps.at = (step) => {
-      if (step === 'before synchronise') throw new Error('no Region can be reached')
+      if (step === `before synchronise ${third}`) throw new Error(`${third} cannot be reached`)
     }
     const rotating = await world.must(world.key(first).rotateOnDemand(world.call(first)))
     expect(rotating.record).toMatchObject({ currentMaterialId: before, rotating: { type: 'ON_DEMAND' } })
