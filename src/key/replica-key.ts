@@ -103,14 +103,16 @@ export class ReplicaKey {
       // The higher revision is right: one that was the primary, or believes to be, is no longer.
       this.#core.storage.replaceReplicas([])
       this.#core.recordService('SynchronizeMultiRegionKey', current, call)
-      const state = multiRegionKeyType(current) === 'PRIMARY' ? stateAfterMove(current.state) : current.state
-      return { outcome: 'held', ...standingOf(this.#core.write({ ...taken, state })) } as const
+      return { outcome: 'held', ...standingOf(this.#core.write(taken)) } as const
     })
     void this.#core.outbox.flush()
     return answer
   }
 
-  /** The record with what is shared, its material stored. What this Region does not hold is not current here. */
+  /**
+   * The record with what is shared, its material stored. What this Region does not hold is not current here. One that was
+   * the primary, and on its way elsewhere, is so no longer.
+   */
   #taken(current: KeyRecord, shared: SharedKey): KeyRecord {
     this.#takeMaterials(shared)
     const { currentMaterialId } = shared
@@ -118,6 +120,7 @@ export class ReplicaKey {
     return {
       ...current,
       ...sharedProperties(shared, current.region),
+      state: multiRegionKeyType(current) === 'PRIMARY' ? stateAfterMove(current.state) : current.state,
       currentMaterialId: isHeld ? currentMaterialId : current.currentMaterialId,
     }
   }

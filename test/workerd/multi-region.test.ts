@@ -193,6 +193,27 @@ describe.each(scenarios)('$name', ({ prepare, act, end }) => {
   })
 })
 
+it('comes back to a Region that has not heard that it was left', async () => {
+  const world = await World.create()
+  await replicated(world)
+  // The old primary hears no answer, and the new one does not reach it.
+  const isUnheard = (step: string) => step.startsWith('after takeOver') || step.includes(`synchronise ${first}`)
+  keySteps.at = (step) => {
+    if (isUnheard(step)) throw new Error(`no more after ${step}`)
+  }
+  await attempt(world.move(first, second))
+  const states = async () => (await world.held()).map(({ snapshot: { record } }) => record.state)
+  expect(await states()).toEqual(['Updating', 'Enabled', 'Enabled'])
+  // Until it asks again, it is where the primary comes back to.
+  keySteps.at = (step) => {
+    if (step.includes(`takeOver ${second}`)) throw new Error(`no more after ${step}`)
+  }
+  await world.must(world.move(second, first))
+  expect(await states()).toEqual(['Enabled', 'Enabled', 'Enabled'])
+  keySteps.at = null
+  await world.checkSettled()
+})
+
 describe('what a Region holds', () => {
   it('is sealed for its own ARN', async () => {
     const world = await World.create()
