@@ -1,0 +1,679 @@
+/** What each operation takes and answers. Made by `npm run sdk:types` from the table of operations. */
+export type Operations = {
+  readonly CancelKeyDeletion: {
+    readonly input: {
+      readonly KeyId: string
+    }
+    readonly output: {
+      readonly KeyId: string
+    }
+  }
+  readonly CreateAlias: {
+    readonly input: {
+      readonly AliasName: string
+      readonly TargetKeyId: string
+    }
+    readonly output: undefined
+  }
+  readonly CreateGrant: {
+    readonly input: {
+      readonly Constraints?:
+        | {
+            readonly EncryptionContextEquals?: Readonly<Record<string, string>> | undefined
+            readonly EncryptionContextSubset?: Readonly<Record<string, string>> | undefined
+            readonly SourceArn?: string | undefined
+          }
+        | undefined
+      readonly DryRun?: boolean | undefined
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly GranteePrincipal?: string | undefined
+      readonly GranteeServicePrincipal?: string | undefined
+      readonly KeyId: string
+      readonly Name?: string | undefined
+      readonly Operations: readonly (
+        | 'CreateGrant'
+        | 'Decapsulate'
+        | 'Decrypt'
+        | 'DeriveSharedSecret'
+        | 'DescribeKey'
+        | 'Encapsulate'
+        | 'Encrypt'
+        | 'GenerateDataKey'
+        | 'GenerateDataKeyPair'
+        | 'GenerateDataKeyPairWithoutPlaintext'
+        | 'GenerateDataKeyWithoutPlaintext'
+        | 'GenerateMac'
+        | 'GetPublicKey'
+        | 'ReEncryptFrom'
+        | 'ReEncryptTo'
+        | 'RetireGrant'
+        | 'Sign'
+        | 'Verify'
+        | 'VerifyMac'
+      )[]
+      readonly RetiringPrincipal?: string | undefined
+      readonly RetiringServicePrincipal?: string | undefined
+    }
+    readonly output: {
+      readonly GrantToken: string
+      readonly GrantId: string
+    }
+  }
+  readonly CreateKey: {
+    readonly input: {
+      readonly BypassPolicyLockoutSafetyCheck?: boolean | undefined
+      readonly CustomKeyStoreId?: string | undefined
+      readonly CustomerMasterKeySpec?:
+        | 'ECC_NIST_P256'
+        | 'ECC_NIST_P384'
+        | 'ECC_NIST_P521'
+        | 'ECC_SECG_P256K1'
+        | 'HMAC_224'
+        | 'HMAC_256'
+        | 'HMAC_384'
+        | 'HMAC_512'
+        | 'RSA_2048'
+        | 'RSA_3072'
+        | 'RSA_4096'
+        | 'SM2'
+        | 'SYMMETRIC_DEFAULT'
+        | undefined
+      readonly Description?: string | undefined
+      readonly KeySpec?:
+        | 'ECC_NIST_EDWARDS25519'
+        | 'ECC_NIST_P256'
+        | 'ECC_NIST_P384'
+        | 'ECC_NIST_P521'
+        | 'ECC_SECG_P256K1'
+        | 'HMAC_224'
+        | 'HMAC_256'
+        | 'HMAC_384'
+        | 'HMAC_512'
+        | 'ML_DSA_44'
+        | 'ML_DSA_65'
+        | 'ML_DSA_87'
+        | 'ML_KEM_1024'
+        | 'ML_KEM_512'
+        | 'ML_KEM_768'
+        | 'RSA_2048'
+        | 'RSA_3072'
+        | 'RSA_4096'
+        | 'SM2'
+        | 'SYMMETRIC_DEFAULT'
+        | undefined
+      readonly KeyUsage?:
+        | 'ENCAPSULATE_DECAPSULATE'
+        | 'ENCRYPT_DECRYPT'
+        | 'GENERATE_VERIFY_MAC'
+        | 'KEY_AGREEMENT'
+        | 'SIGN_VERIFY'
+        | undefined
+      readonly MultiRegion?: boolean | undefined
+      readonly Origin?: 'AWS_CLOUDHSM' | 'AWS_KMS' | 'EXTERNAL' | 'EXTERNAL_KEY_STORE' | undefined
+      readonly Policy?: string | undefined
+      readonly Tags?:
+        | readonly {
+            readonly TagKey: string
+            readonly TagValue: string
+          }[]
+        | undefined
+      readonly XksKeyId?: string | undefined
+    }
+    readonly output: {
+      readonly KeyMetadata:
+        | {
+            readonly AWSAccountId: string
+            readonly KeyId: string
+            readonly Arn: string
+            readonly CreationDate: Date
+            readonly Enabled: boolean
+            readonly Description: string
+            readonly KeyUsage: 'ENCRYPT_DECRYPT'
+            readonly KeyState:
+              | 'Creating'
+              | 'Enabled'
+              | 'Disabled'
+              | 'PendingDeletion'
+              | 'PendingReplicaDeletion'
+              | 'PendingImport'
+              | 'Unavailable'
+              | 'Updating'
+            readonly DeletionDate?: Date
+            readonly Origin: 'AWS_KMS' | 'EXTERNAL'
+            readonly KeyManager: 'AWS' | 'CUSTOMER'
+            readonly CustomerMasterKeySpec: 'SYMMETRIC_DEFAULT'
+            readonly KeySpec: 'SYMMETRIC_DEFAULT'
+            readonly EncryptionAlgorithms: readonly 'SYMMETRIC_DEFAULT'[]
+            readonly MultiRegion: boolean
+            readonly CurrentKeyMaterialId?: string
+            readonly MultiRegionConfiguration?: never
+          }
+        | {
+            readonly AWSAccountId: string
+            readonly KeyId: string
+            readonly Arn: string
+            readonly CreationDate: Date
+            readonly Enabled: boolean
+            readonly Description: string
+            readonly KeyUsage: 'ENCRYPT_DECRYPT'
+            readonly KeyState:
+              | 'Creating'
+              | 'Enabled'
+              | 'Disabled'
+              | 'PendingDeletion'
+              | 'PendingReplicaDeletion'
+              | 'PendingImport'
+              | 'Unavailable'
+              | 'Updating'
+            readonly DeletionDate?: Date
+            readonly Origin: 'AWS_KMS' | 'EXTERNAL'
+            readonly KeyManager: 'AWS' | 'CUSTOMER'
+            readonly CustomerMasterKeySpec: 'SYMMETRIC_DEFAULT'
+            readonly KeySpec: 'SYMMETRIC_DEFAULT'
+            readonly EncryptionAlgorithms: readonly 'SYMMETRIC_DEFAULT'[]
+            readonly MultiRegion: boolean
+            readonly CurrentKeyMaterialId?: string
+            readonly MultiRegionConfiguration: {
+              readonly MultiRegionKeyType: string | null
+              readonly PrimaryKey: {
+                readonly Arn: string
+                readonly Region: string
+              }
+              readonly ReplicaKeys: readonly {
+                readonly Arn: string
+                readonly Region: string
+              }[]
+            }
+          }
+    }
+  }
+  readonly Decrypt: {
+    readonly input: {
+      readonly CiphertextBlob?: Uint8Array<ArrayBufferLike> | undefined
+      readonly DryRun?: boolean | undefined
+      readonly DryRunModifiers?: readonly 'IGNORE_CIPHERTEXT'[] | undefined
+      readonly EncryptionAlgorithm?:
+        | 'RSAES_OAEP_SHA_1'
+        | 'RSAES_OAEP_SHA_256'
+        | 'SM2PKE'
+        | 'SYMMETRIC_DEFAULT'
+        | undefined
+      readonly EncryptionContext?: Readonly<Record<string, string>> | undefined
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyId?: string | undefined
+      readonly Recipient?:
+        | {
+            readonly AttestationDocument?: Uint8Array<ArrayBufferLike> | undefined
+            readonly KeyEncryptionAlgorithm?: 'RSAES_OAEP_SHA_256' | undefined
+          }
+        | undefined
+    }
+    readonly output: {
+      readonly KeyId: string
+      readonly Plaintext: Uint8Array<ArrayBuffer>
+      readonly EncryptionAlgorithm: string
+      readonly KeyMaterialId: string
+    }
+  }
+  readonly DeleteAlias: {
+    readonly input: {
+      readonly AliasName: string
+    }
+    readonly output: undefined
+  }
+  readonly DescribeKey: {
+    readonly input: {
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyId: string
+    }
+    readonly output: {
+      readonly KeyMetadata:
+        | {
+            readonly AWSAccountId: string
+            readonly KeyId: string
+            readonly Arn: string
+            readonly CreationDate: Date
+            readonly Enabled: boolean
+            readonly Description: string
+            readonly KeyUsage: 'ENCRYPT_DECRYPT'
+            readonly KeyState:
+              | 'Creating'
+              | 'Enabled'
+              | 'Disabled'
+              | 'PendingDeletion'
+              | 'PendingReplicaDeletion'
+              | 'PendingImport'
+              | 'Unavailable'
+              | 'Updating'
+            readonly DeletionDate?: Date
+            readonly Origin: 'AWS_KMS' | 'EXTERNAL'
+            readonly KeyManager: 'AWS' | 'CUSTOMER'
+            readonly CustomerMasterKeySpec: 'SYMMETRIC_DEFAULT'
+            readonly KeySpec: 'SYMMETRIC_DEFAULT'
+            readonly EncryptionAlgorithms: readonly 'SYMMETRIC_DEFAULT'[]
+            readonly MultiRegion: boolean
+            readonly CurrentKeyMaterialId?: string
+            readonly MultiRegionConfiguration?: never
+          }
+        | {
+            readonly AWSAccountId: string
+            readonly KeyId: string
+            readonly Arn: string
+            readonly CreationDate: Date
+            readonly Enabled: boolean
+            readonly Description: string
+            readonly KeyUsage: 'ENCRYPT_DECRYPT'
+            readonly KeyState:
+              | 'Creating'
+              | 'Enabled'
+              | 'Disabled'
+              | 'PendingDeletion'
+              | 'PendingReplicaDeletion'
+              | 'PendingImport'
+              | 'Unavailable'
+              | 'Updating'
+            readonly DeletionDate?: Date
+            readonly Origin: 'AWS_KMS' | 'EXTERNAL'
+            readonly KeyManager: 'AWS' | 'CUSTOMER'
+            readonly CustomerMasterKeySpec: 'SYMMETRIC_DEFAULT'
+            readonly KeySpec: 'SYMMETRIC_DEFAULT'
+            readonly EncryptionAlgorithms: readonly 'SYMMETRIC_DEFAULT'[]
+            readonly MultiRegion: boolean
+            readonly CurrentKeyMaterialId?: string
+            readonly MultiRegionConfiguration: {
+              readonly MultiRegionKeyType: string | null
+              readonly PrimaryKey: {
+                readonly Arn: string
+                readonly Region: string
+              }
+              readonly ReplicaKeys: readonly {
+                readonly Arn: string
+                readonly Region: string
+              }[]
+            }
+          }
+    }
+  }
+  readonly DisableKey: {
+    readonly input: {
+      readonly KeyId: string
+    }
+    readonly output: undefined
+  }
+  readonly DisableKeyRotation: {
+    readonly input: {
+      readonly KeyId: string
+    }
+    readonly output: undefined
+  }
+  readonly EnableKey: {
+    readonly input: {
+      readonly KeyId: string
+    }
+    readonly output: undefined
+  }
+  readonly EnableKeyRotation: {
+    readonly input: {
+      readonly KeyId: string
+      readonly RotationPeriodInDays?: number | undefined
+    }
+    readonly output: undefined
+  }
+  readonly Encrypt: {
+    readonly input: {
+      readonly DryRun?: boolean | undefined
+      readonly EncryptionAlgorithm?:
+        | 'RSAES_OAEP_SHA_1'
+        | 'RSAES_OAEP_SHA_256'
+        | 'SM2PKE'
+        | 'SYMMETRIC_DEFAULT'
+        | undefined
+      readonly EncryptionContext?: Readonly<Record<string, string>> | undefined
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyId: string
+      readonly Plaintext: Uint8Array<ArrayBufferLike>
+    }
+    readonly output: {
+      readonly CiphertextBlob: Uint8Array<ArrayBuffer>
+      readonly KeyId: string
+      readonly EncryptionAlgorithm: string
+    }
+  }
+  readonly GenerateDataKey: {
+    readonly input: {
+      readonly DryRun?: boolean | undefined
+      readonly EncryptionContext?: Readonly<Record<string, string>> | undefined
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyId: string
+      readonly KeySpec?: 'AES_128' | 'AES_256' | undefined
+      readonly NumberOfBytes?: number | undefined
+      readonly Recipient?:
+        | {
+            readonly AttestationDocument?: Uint8Array<ArrayBufferLike> | undefined
+            readonly KeyEncryptionAlgorithm?: 'RSAES_OAEP_SHA_256' | undefined
+          }
+        | undefined
+    }
+    readonly output: {
+      readonly CiphertextBlob: Uint8Array<ArrayBuffer>
+      readonly Plaintext: Uint8Array<ArrayBuffer>
+      readonly KeyId: string
+      readonly KeyMaterialId: string
+    }
+  }
+  readonly GenerateDataKeyWithoutPlaintext: {
+    readonly input: {
+      readonly DryRun?: boolean | undefined
+      readonly EncryptionContext?: Readonly<Record<string, string>> | undefined
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyId: string
+      readonly KeySpec?: 'AES_128' | 'AES_256' | undefined
+      readonly NumberOfBytes?: number | undefined
+    }
+    readonly output: {
+      readonly CiphertextBlob: Uint8Array<ArrayBuffer>
+      readonly KeyId: string
+      readonly KeyMaterialId: string
+    }
+  }
+  readonly GenerateRandom: {
+    readonly input: {
+      readonly CustomKeyStoreId?: string | undefined
+      readonly NumberOfBytes?: number | undefined
+      readonly Recipient?:
+        | {
+            readonly AttestationDocument?: Uint8Array<ArrayBufferLike> | undefined
+            readonly KeyEncryptionAlgorithm?: 'RSAES_OAEP_SHA_256' | undefined
+          }
+        | undefined
+    }
+    readonly output: {
+      readonly Plaintext: Uint8Array<ArrayBuffer>
+    }
+  }
+  readonly GetKeyLastUsage: {
+    readonly input: {
+      readonly KeyId: string
+    }
+    readonly output: {
+      readonly KeyId: string
+      readonly KeyLastUsage?: {
+        Operation: string
+        Timestamp: Date
+        CloudTrailEventId: string
+        KmsRequestId: string
+      }
+      readonly TrackingStartDate: Date
+      readonly KeyCreationDate: Date
+    }
+  }
+  readonly GetKeyPolicy: {
+    readonly input: {
+      readonly KeyId: string
+      readonly PolicyName?: string | undefined
+    }
+    readonly output: {
+      readonly Policy: string
+      readonly PolicyName: string
+    }
+  }
+  readonly GetKeyRotationStatus: {
+    readonly input: {
+      readonly KeyId: string
+    }
+    readonly output:
+      | {
+          readonly KeyId: string
+          readonly KeyRotationEnabled: boolean
+          readonly RotationPeriodInDays?: never
+          readonly NextRotationDate?: never
+        }
+      | {
+          readonly KeyId: string
+          readonly KeyRotationEnabled: boolean
+          readonly RotationPeriodInDays: number
+          readonly NextRotationDate: Date
+        }
+  }
+  readonly ListAliases: {
+    readonly input: {
+      readonly KeyId?: string | undefined
+      readonly Limit?: number | undefined
+      readonly Marker?: string | undefined
+    }
+    readonly output: {
+      readonly Truncated: boolean
+      readonly NextMarker?: string
+      readonly Aliases: readonly {
+        readonly AliasName: string
+        readonly AliasArn: string
+        readonly TargetKeyId: string
+        readonly CreationDate: Date
+        readonly LastUpdatedDate: Date
+      }[]
+    }
+  }
+  readonly ListGrants: {
+    readonly input: {
+      readonly GrantId?: string | undefined
+      readonly GranteePrincipal?: string | undefined
+      readonly GranteeServicePrincipal?: string | undefined
+      readonly KeyId: string
+      readonly Limit?: number | undefined
+      readonly Marker?: string | undefined
+    }
+    readonly output: {
+      readonly Truncated: boolean
+      readonly NextMarker?: string
+      readonly Grants: readonly {
+        readonly KeyId: string
+        readonly GrantId: string
+        readonly CreationDate: Date
+        readonly IssuingAccount: string
+        readonly Operations: readonly string[]
+        readonly Constraints?: {
+          readonly [x: string]: unknown
+        }
+      }[]
+    }
+  }
+  readonly ListKeyPolicies: {
+    readonly input: {
+      readonly KeyId: string
+      readonly Limit?: number | undefined
+      readonly Marker?: string | undefined
+    }
+    readonly output: {
+      readonly PolicyNames: readonly string[]
+      readonly Truncated: boolean
+    }
+  }
+  readonly ListKeyRotations: {
+    readonly input: {
+      readonly IncludeKeyMaterial?: 'ALL_KEY_MATERIAL' | 'ROTATIONS_ONLY' | undefined
+      readonly KeyId: string
+      readonly Limit?: number | undefined
+      readonly Marker?: string | undefined
+    }
+    readonly output: {
+      readonly Truncated: boolean
+      readonly NextMarker?: string
+      readonly Rotations: readonly {
+        readonly KeyId: string
+        readonly KeyMaterialId: string
+        readonly KeyMaterialState: string
+        readonly RotationDate?: Date
+        readonly RotationType?: 'AUTOMATIC' | 'ON_DEMAND'
+      }[]
+    }
+  }
+  readonly ListKeys: {
+    readonly input: {
+      readonly Limit?: number | undefined
+      readonly Marker?: string | undefined
+    }
+    readonly output: {
+      readonly Truncated: boolean
+      readonly NextMarker?: string
+      readonly Keys: readonly {
+        readonly KeyId: string
+        readonly KeyArn: string
+      }[]
+    }
+  }
+  readonly ListResourceTags: {
+    readonly input: {
+      readonly KeyId: string
+      readonly Limit?: number | undefined
+      readonly Marker?: string | undefined
+    }
+    readonly output: {
+      readonly Truncated: boolean
+      readonly NextMarker?: string
+      readonly Tags: readonly {
+        readonly TagKey: string
+        readonly TagValue: string
+      }[]
+    }
+  }
+  readonly ListRetirableGrants: {
+    readonly input: {
+      readonly Limit?: number | undefined
+      readonly Marker?: string | undefined
+      readonly RetiringPrincipal?: string | undefined
+      readonly RetiringServicePrincipal?: string | undefined
+    }
+    readonly output: {
+      readonly Truncated: boolean
+      readonly NextMarker?: string
+      readonly Grants: readonly {
+        readonly KeyId: string
+        readonly GrantId: string
+        readonly CreationDate: Date
+        readonly IssuingAccount: string
+        readonly Operations: readonly string[]
+        readonly Constraints?: {
+          readonly [x: string]: unknown
+        }
+      }[]
+    }
+  }
+  readonly PutKeyPolicy: {
+    readonly input: {
+      readonly BypassPolicyLockoutSafetyCheck?: boolean | undefined
+      readonly KeyId: string
+      readonly Policy: string
+      readonly PolicyName?: string | undefined
+    }
+    readonly output: undefined
+  }
+  readonly ReEncrypt: {
+    readonly input: {
+      readonly CiphertextBlob?: Uint8Array<ArrayBufferLike> | undefined
+      readonly DestinationEncryptionAlgorithm?:
+        | 'RSAES_OAEP_SHA_1'
+        | 'RSAES_OAEP_SHA_256'
+        | 'SM2PKE'
+        | 'SYMMETRIC_DEFAULT'
+        | undefined
+      readonly DestinationEncryptionContext?: Readonly<Record<string, string>> | undefined
+      readonly DestinationKeyId: string
+      readonly DryRun?: boolean | undefined
+      readonly DryRunModifiers?: readonly 'IGNORE_CIPHERTEXT'[] | undefined
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly SourceEncryptionAlgorithm?:
+        | 'RSAES_OAEP_SHA_1'
+        | 'RSAES_OAEP_SHA_256'
+        | 'SM2PKE'
+        | 'SYMMETRIC_DEFAULT'
+        | undefined
+      readonly SourceEncryptionContext?: Readonly<Record<string, string>> | undefined
+      readonly SourceKeyId?: string | undefined
+    }
+    readonly output: {
+      readonly CiphertextBlob: Uint8Array<ArrayBuffer>
+      readonly SourceKeyId: string
+      readonly KeyId: string
+      readonly SourceEncryptionAlgorithm: string
+      readonly DestinationEncryptionAlgorithm: string
+      readonly SourceKeyMaterialId: string
+      readonly DestinationKeyMaterialId: string
+    }
+  }
+  readonly RetireGrant: {
+    readonly input: {
+      readonly DryRun?: boolean | undefined
+      readonly GrantId?: string | undefined
+      readonly GrantToken?: string | undefined
+      readonly KeyId?: string | undefined
+    }
+    readonly output: undefined
+  }
+  readonly RevokeGrant: {
+    readonly input: {
+      readonly DryRun?: boolean | undefined
+      readonly GrantId: string
+      readonly KeyId: string
+    }
+    readonly output: undefined
+  }
+  readonly RotateKeyOnDemand: {
+    readonly input: {
+      readonly KeyId: string
+    }
+    readonly output: {
+      readonly KeyId: string
+    }
+  }
+  readonly ScheduleKeyDeletion: {
+    readonly input: {
+      readonly KeyId: string
+      readonly PendingWindowInDays?: number | undefined
+    }
+    readonly output: {
+      readonly KeyId: string
+      readonly DeletionDate?: Date
+      readonly KeyState:
+        | 'Creating'
+        | 'Enabled'
+        | 'Disabled'
+        | 'PendingDeletion'
+        | 'PendingReplicaDeletion'
+        | 'PendingImport'
+        | 'Unavailable'
+        | 'Updating'
+      readonly PendingWindowInDays: number
+    }
+  }
+  readonly TagResource: {
+    readonly input: {
+      readonly KeyId: string
+      readonly Tags: readonly {
+        readonly TagKey: string
+        readonly TagValue: string
+      }[]
+    }
+    readonly output: undefined
+  }
+  readonly UntagResource: {
+    readonly input: {
+      readonly KeyId: string
+      readonly TagKeys: readonly string[]
+    }
+    readonly output: undefined
+  }
+  readonly UpdateAlias: {
+    readonly input: {
+      readonly AliasName: string
+      readonly TargetKeyId: string
+    }
+    readonly output: undefined
+  }
+  readonly UpdateKeyDescription: {
+    readonly input: {
+      readonly Description: string
+      readonly KeyId: string
+    }
+    readonly output: undefined
+  }
+}
