@@ -31,6 +31,8 @@ export interface Env {
   readonly REGIONS?: string
   readonly AUDIT?: string
   readonly AUDIT_ROWS_MAX?: string
+  readonly CORS_ORIGINS?: string
+  readonly RPC?: string
 }
 
 /** What an isolate keeps from one request to the next. */

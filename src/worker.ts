@@ -8,6 +8,7 @@ import { hasFaultyKeys, keyStanding, publish, reportRolledBack } from './catalog
 import { listGrantsOfKey } from './catalog/retirable-grants.ts'
 import { type Deployment, deploymentOf, type Env, prove, provenRoots } from './deployment.ts'
 import { createApp, type Doors } from './http/app.ts'
+import { forPages } from './http/cors.ts'
 import type { Authenticate } from './http/sigv4.ts'
 import { invokeQuery, isQueryService } from './iam/invoke.ts'
 import type { Fetch } from './iam/issuers.ts'
@@ -75,7 +76,7 @@ export function createWorker(seams: Seams): ExportedHandler<Env> {
     return after(deployment, (made) => (typeof made === 'string' ? made : doors(made, env, ctx, seams)))
   })
   return {
-    fetch,
+    fetch: forPages(fetch),
     async scheduled(_event, env) {
       const clock = seams.clock(env)
       const settings = parseSettings(env)
