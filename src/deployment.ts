@@ -11,7 +11,7 @@ import { Counters } from './model/counters.ts'
 import { causeOf } from './model/errors.ts'
 import type { NowOrLater } from './model/now-or-later.ts'
 import { isRegion } from './model/regions.ts'
-import { parseRootCredentials, parseSettings } from './model/settings.ts'
+import { parseRootCredentials, parseSettings, type Settings } from './model/settings.ts'
 import { AliasDirectory } from './operations/alias-directory.ts'
 import type { AuditTrail, KeyObject } from './worker.ts'
 
@@ -47,6 +47,7 @@ export interface Deployment {
   readonly counters: Counters
   readonly health: Health
   readonly authenticate: Authenticate
+  readonly settings: Settings
   /** True once the root keys were compared with the deployment's check values. */
   isProven: boolean
   /** Wall time before which an unproven root is not looked at again. */
@@ -102,6 +103,7 @@ async function assemble(env: Env): Promise<Deployment | string> {
     aliases: new AliasDirectory(keySnapshotSeconds, staleSeconds),
     credentials,
     issuers: new Issuers(),
+    settings,
     database: db,
     trail: new Trail(settings.audit),
     health: new Health(),

@@ -4,7 +4,7 @@ import { wireOf, wires } from '../http/serve.ts'
 import type { Authenticate } from '../http/sigv4.ts'
 import { refuse } from '../model/errors.ts'
 import { rootPrincipal } from '../model/settings.ts'
-import { createWorker } from '../worker.ts'
+import { createKmsEntrypoint, createWorker, type Seams } from '../worker.ts'
 import { isSettling, localClock, moveClock, settleAll, settlePauses } from './in-worker/clock.ts'
 import type { LocalEnv } from './in-worker/env.ts'
 import { countedBatch, countQueues, pendingMessages } from './in-worker/queues.ts'
@@ -14,7 +14,7 @@ export { AuditTrail, KeyObject } from '../worker.ts'
 const authenticateOf = ({ authenticate }: Deployment, env: LocalEnv) =>
   env.LOCAL_AUTH === 'off' ? trustAnyone : authenticate
 
-const worker = createWorker({
+const seams: Seams = {
   clock: (env) => localClock(env as LocalEnv),
   authenticate: (deployment, env) => authenticateOf(deployment, env as LocalEnv),
   // Nothing rewrites it here, and what says otherwise is made up.
@@ -22,7 +22,22 @@ const worker = createWorker({
   sourceIp: () => '127.0.0.1',
   fetch: (url, init) => fetch(url, init),
   settlePauses,
-})
+}
+
+const worker = createWorker(seams)
+
+/** As deployed, and waited for by a clean stop. */
+export class Kms extends createKmsEntrypoint(seams) {
+  override async invoke(...asked: Parameters<InstanceType<ReturnType<typeof createKmsEntrypoint>>['invoke']>) {
+    countQueues(this.env)
+    answering++
+    try {
+      return await super.invoke(...asked)
+    } finally {
+      answering--
+    }
+  }
+}
 
 let isStopping = false
 /** Requests that are being answered: their records are still to come. */

@@ -15,6 +15,7 @@ const floors: Record<string, number> = {
   operations: 3,
   iam: 3,
   http: 4,
+  rpc: 4,
   jobs: 4,
   '.': 5,
   local: 6,
@@ -29,6 +30,7 @@ const floors: Record<string, number> = {
 const exceptions: Record<string, readonly string[]> = {
   // The door is handed what it needs by the composition root.
   http: ['model'],
+  rpc: ['model'],
   // A sweep finds its work in the index and hands it to the keys.
   jobs: ['audit', 'catalog', 'crypto', 'key', 'model'],
   // local/worker.ts wraps the Worker; the rest is the Node side, which imports nothing of it.
