@@ -309,10 +309,11 @@ function sent({ parameters }: AccessRequest, name: string): unknown {
   return Object.hasOwn(parameters, name) ? parameters[name] : undefined
 }
 
-/** Null for what is neither text, number, boolean, nor a list with one of them. */
+/** A date in seconds since 1970. Null for what is neither text, number, boolean, date, nor a list with one of them. */
 function textsOf(value: unknown): Values {
   if (typeof value === 'string') return value
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  if (value instanceof Date) return String(value.getTime() / 1000)
   return Array.isArray(value) ? many(value.filter((element) => typeof element === 'string')) : null
 }
 

@@ -127,5 +127,6 @@ function shown(parameters: Readonly<Record<string, unknown>>): Record<string, un
 
 function shownValue(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Date) return eventTimeOf(value.getTime())
   return Array.isArray(value) ? value.map(shownValue) : shown(value as Record<string, unknown>)
 }

@@ -1,4 +1,5 @@
-import type { AuditKeyIdentity, SealedAuditKey } from '../crypto/audit-key.ts'
+import type { AuditKeyIdentity } from '../crypto/audit-key.ts'
+import type { SealedKey } from '../crypto/sealed-key.ts'
 import { upgradeSchema } from '../model/schema-steps.ts'
 import type { ArchivedFile, ChainEnd } from './digest.ts'
 
@@ -33,7 +34,7 @@ const steps: readonly string[] = [
 /** How many batches are remembered once a digest covers them: a message that comes again does so much sooner. */
 const coveredMax = 100_000
 
-export interface StoredTrail extends AuditKeyIdentity, SealedAuditKey {
+export interface StoredTrail extends AuditKeyIdentity, SealedKey {
   /** Null: there is no digest yet. */
   readonly head: ChainEnd | null
 }
@@ -78,7 +79,7 @@ export class TrailStorage {
     }
   }
 
-  create({ account, region, publicKey, rootVersion, sealed }: AuditKeyIdentity & SealedAuditKey): void {
+  create({ account, region, publicKey, rootVersion, sealed }: AuditKeyIdentity & SealedKey): void {
     upgradeSchema(this.#sql, steps)
     this.#sql.exec(
       'insert into trail (account, region, public_key, root_version, sealed) values (?, ?, ?, ?, ?)',
@@ -90,7 +91,7 @@ export class TrailStorage {
     )
   }
 
-  reseal({ rootVersion, sealed }: SealedAuditKey): void {
+  reseal({ rootVersion, sealed }: SealedKey): void {
     this.#sql.exec('update trail set root_version = ?, sealed = ?', rootVersion, sealed)
   }
 

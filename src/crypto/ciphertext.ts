@@ -19,6 +19,7 @@ const tagBytes = 16
 
 const messageLabel = utf8('edge-kms/v1/message')
 const materialIdLabel = utf8('edge-kms/v1/key-material-id')
+const publicKeyMaterialIdLabel = utf8('edge-kms/v1/public-key-material-id')
 // A key seals exactly one message, so the nonce has nothing to tell apart.
 const nonce = new Uint8Array(12)
 
@@ -43,8 +44,18 @@ export function versionIdOf(keyMaterialId: string): string {
 }
 
 /** KeyMaterialId as KMS shows it: 64 hex digits that name this material under this key id, in every Region. */
-export async function keyMaterialIdOf(keyId: string, material: CryptoKey): Promise<string> {
-  const info = concat([materialIdLabel, keyPrefix(keyId)])
+export function keyMaterialIdOf(keyId: string, material: CryptoKey): Promise<string> {
+  return idOf(materialIdLabel, keyId, material)
+}
+
+/** The same of a pair, which its public key names: SubjectPublicKeyInfo. */
+export async function publicKeyMaterialIdOf(keyId: string, spki: Uint8Array<ArrayBuffer>): Promise<string> {
+  const publicKey = await subtle.importKey('raw', spki, 'HKDF', false, ['deriveBits'])
+  return idOf(publicKeyMaterialIdLabel, keyId, publicKey)
+}
+
+async function idOf(label: Uint8Array, keyId: string, material: CryptoKey): Promise<string> {
+  const info = concat([label, keyPrefix(keyId)])
   const bits = await subtle.deriveBits(hkdf(new Uint8Array(0), info), material, 256)
   return toHex(new Uint8Array(bits))
 }

@@ -6,6 +6,8 @@ export type RootLabel =
   | 'edge-kms/access-key-secret'
   | 'edge-kms/audit-key'
   | 'edge-kms/grant-token'
+  | 'edge-kms/import-key'
+  | 'edge-kms/import-token'
   | 'edge-kms/key-material'
   | 'edge-kms/list-marker'
   | 'edge-kms/root-check'

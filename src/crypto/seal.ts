@@ -34,41 +34,78 @@ export async function sealMaterial(
   return { rootVersion, sealed: concat([iv, new Uint8Array(sealed)]) }
 }
 
-/**
- * Opens symmetric material straight into a key that derives and cannot be exported: its bytes are never visible here.
- * Throws where the row is not this identity's, is damaged, or its root version is missing.
- */
-export async function openMaterial(
-  roots: RootKeys,
-  identity: MaterialIdentity,
-  { rootVersion, sealed }: SealedMaterial,
-): Promise<CryptoKey> {
-  const key = await wrappingKey(roots, rootVersion, identity)
-  const unwrap = { name: 'AES-GCM', iv: sealed.subarray(0, nonceBytes), additionalData: boundTo(rootVersion, identity) }
-  return crypto.subtle.unwrapKey('raw', sealed.subarray(nonceBytes), key, unwrap, 'HKDF', false, ['deriveBits'])
+/** Sealed material, which opens in the form that an algorithm asks for. Both throw as `openMaterial` does. */
+export interface SealedReader {
+  /** Straight into a key that cannot be exported: its bytes are never visible here. */
+  unwrap(format: MaterialFormat, algorithm: ImportAlgorithm, usages: string[]): Promise<CryptoKey>
+  /** For what WebCrypto lacks. The caller erases them. */
+  bytes(): Promise<Uint8Array<ArrayBuffer>>
+}
+
+export type MaterialFormat = 'raw' | 'pkcs8'
+export type ImportAlgorithm = Parameters<SubtleCrypto['importKey']>[2]
+
+export function sealedReader(roots: RootKeys, identity: MaterialIdentity, sealed: SealedMaterial): SealedReader {
+  return {
+    unwrap: (format, algorithm, usages) => unwrap(roots, identity, sealed, { format, algorithm, usages }),
+    async bytes() {
+      const material = await unwrapAnyBytes(roots, identity, sealed)
+      return new Uint8Array((await crypto.subtle.exportKey('raw', material)) as ArrayBuffer)
+    },
+  }
 }
 
 /**
- * The same material under the root key's current version. It passes from one wrapping to the other inside WebCrypto: as
- * an HMAC key, which may hold any bytes and be exported into a wrapping, while a key that derives may not.
+ * Opens symmetric material into a key that derives and cannot be exported.
+ * Throws where the row is not this identity's, is damaged, or its root version is missing.
+ */
+export function openMaterial(roots: RootKeys, identity: MaterialIdentity, sealed: SealedMaterial): Promise<CryptoKey> {
+  return unwrap(roots, identity, sealed, { format: 'raw', algorithm: 'HKDF', usages: ['deriveBits'] })
+}
+
+/**
+ * The same material under the root key's current version. It passes from one wrapping to the other inside WebCrypto.
  * Throws as `openMaterial` does.
  */
 export async function rewrapMaterial(
   roots: RootKeys,
   identity: MaterialIdentity,
-  { rootVersion, sealed }: SealedMaterial,
+  sealed: SealedMaterial,
 ): Promise<SealedMaterial> {
-  const old = await wrappingKey(roots, rootVersion, identity)
-  const unwrap = { name: 'AES-GCM', iv: sealed.subarray(0, nonceBytes), additionalData: boundTo(rootVersion, identity) }
-  const anyBytes = { name: 'HMAC', hash: 'SHA-256' }
-  const material = await crypto.subtle.unwrapKey('raw', sealed.subarray(nonceBytes), old, unwrap, anyBytes, true, [
-    'sign',
-  ])
+  const material = await unwrapAnyBytes(roots, identity, sealed)
   const iv = crypto.getRandomValues(new Uint8Array(nonceBytes))
   const current = await wrappingKey(roots, roots.current, identity)
   const wrap = { name: 'AES-GCM', iv, additionalData: boundTo(roots.current, identity) }
   const wrapped = await crypto.subtle.wrapKey('raw', material, current, wrap)
   return { rootVersion: roots.current, sealed: concat([iv, new Uint8Array(wrapped)]) }
+}
+
+/** As an HMAC key, which may hold any bytes and be exported, into a wrapping too. */
+function unwrapAnyBytes(roots: RootKeys, identity: MaterialIdentity, sealed: SealedMaterial): Promise<CryptoKey> {
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
+  return unwrap(roots, identity, sealed, { format: 'raw', algorithm, usages: ['sign'], isExtractable: true })
+}
+
+interface Opening {
+  readonly format: MaterialFormat
+  readonly algorithm: ImportAlgorithm
+  readonly usages: string[]
+  readonly isExtractable?: boolean
+}
+
+async function unwrap(
+  roots: RootKeys,
+  identity: MaterialIdentity,
+  { rootVersion, sealed }: SealedMaterial,
+  { format, algorithm, usages, isExtractable = false }: Opening,
+): Promise<CryptoKey> {
+  const key = await wrappingKey(roots, rootVersion, identity)
+  const wrapping = {
+    name: 'AES-GCM',
+    iv: sealed.subarray(0, nonceBytes),
+    additionalData: boundTo(rootVersion, identity),
+  }
+  return crypto.subtle.unwrapKey(format, sealed.subarray(nonceBytes), key, wrapping, algorithm, isExtractable, usages)
 }
 
 function wrappingKey(roots: RootKeys, version: number, { account, region, keyId }: MaterialIdentity) {

@@ -10,6 +10,7 @@ const graceMs = 60 * 60 * 1000
 
 const tokens: Record<keyof typeof tokenLifeMs, string> = {
   grantToken: 'grant tokens (30 days; the grants themselves stay)',
+  importToken: 'import tokens (24 hours)',
   session: "roles' sessions (12 hours)",
   listMarker: 'markers of lists (24 hours)',
 }

@@ -1,8 +1,9 @@
 import { grantIdsOf } from '../access/grants.ts'
 import { type OpenMaterial, openedMaterial, versionIdOf } from '../crypto/ciphertext.ts'
+import { OpenPrivate } from '../crypto/open-private.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
-import { openMaterial } from '../crypto/seal.ts'
-import type { SealedVersion } from '../crypto/symmetric.ts'
+import { openMaterial, sealedReader } from '../crypto/seal.ts'
+import type { SealedVersion } from '../crypto/version.ts'
 import { parseKeyName } from '../model/arn.ts'
 import { type Call, servicePrincipal } from '../model/call.ts'
 import { Counters } from '../model/counters.ts'
@@ -16,7 +17,7 @@ import type { GrantSlice, Key, KeyRecord, KeySnapshot } from './key.ts'
 export interface OpenKey {
   readonly record: KeyRecord
   /** Null: it has none now, which its state says. */
-  readonly current: OpenMaterial | null
+  readonly current: OpenMaterial | OpenPrivate | null
   /** Older versions that a ciphertext has asked for, by version id. Shared by all who hold this revision. */
   readonly older: Map<string, OpenMaterial>
 }
@@ -93,14 +94,16 @@ export class KeyDirectory {
     return name?.form === 'keyArn' ? this.#cache.age(`${name.region}/${name.keyId}`, wallTime) : null
   }
 
-  /** The material that a ciphertext names; null: this key never had it. */
+  /** Of a symmetric key, the material that a ciphertext names; null: this key never had it. */
   material(
     namespace: KeyNamespace,
     call: Call,
     key: OpenKey,
     versionId: string,
   ): NowOrLater<OpenMaterial | Refusal | null> {
-    if (key.current !== null && versionId === versionIdOf(key.current.keyMaterialId)) return key.current
+    const { current } = key
+    const isCurrent = current !== null && versionId === versionIdOf(current.keyMaterialId)
+    if (isCurrent && 'material' in current) return current
     return key.older.get(versionId) ?? this.#fetchOlder(namespace, call, key, versionId)
   }
 
@@ -109,7 +112,7 @@ export class KeyDirectory {
       keyObject(namespace, call.region, record.keyId).version(byItself(call), versionId),
     )
     if (version === null || isRefusal(version)) return version
-    const opened = await this.#openVersion(record, version)
+    const opened = await this.#openSymmetric(record, version)
     if (older.size >= olderVersionsMax) older.delete(older.keys().next().value as string)
     older.set(versionId, opened)
     return opened
@@ -161,10 +164,18 @@ export class KeyDirectory {
     return { record, current: opened, older: new Map() }
   }
 
-  async #openVersion(record: KeyRecord, version: SealedVersion): Promise<OpenMaterial> {
-    const identity = { ...record, keyMaterialId: version.keyMaterialId }
-    const material = await openMaterial(this.#roots, identity, version)
-    return openedMaterial(record.keyId, version.keyMaterialId, material)
+  #openVersion(record: KeyRecord, version: SealedVersion): NowOrLater<OpenMaterial | OpenPrivate> {
+    const { spec } = record
+    if (spec === 'SYMMETRIC_DEFAULT') return this.#openSymmetric(record, version)
+    const { keyMaterialId, publicKey } = version
+    const reader = sealedReader(this.#roots, { ...record, keyMaterialId }, version)
+    return new OpenPrivate({ keyMaterialId, spec, publicKey }, reader)
+  }
+
+  async #openSymmetric(record: KeyRecord, version: SealedVersion): Promise<OpenMaterial> {
+    const { keyMaterialId } = version
+    const material = await openMaterial(this.#roots, { ...record, keyMaterialId }, version)
+    return openedMaterial(record.keyId, keyMaterialId, material)
   }
 }
 

@@ -1,19 +1,22 @@
-import type { SealedVersion } from '../crypto/symmetric.ts'
+import type { SealedVersion } from '../crypto/version.ts'
 import { keyArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
+import type { Imports } from './imports.ts'
 import type { KeyCall, KeyRecord, KeySnapshot, RotationType } from './key.ts'
 import { flushWaitMs, type KeyCore } from './key-core.ts'
-import { nextDue, rotationAfter, stateRefusal, stateWithoutMaterial } from './lifecycle.ts'
+import { nextDue, rotationAfter, stateRefusal } from './lifecycle.ts'
 import { indexEntry } from './outbox.ts'
 
 /** What befalls a key with time, and rotation on demand: decided on what is stored now, in the block that does it. */
 export class DueWork {
   readonly #core: KeyCore
+  readonly #imports: Imports
 
-  constructor(core: KeyCore) {
+  constructor(core: KeyCore, imports: Imports) {
     this.#core = core
+    this.#imports = imports
   }
 
   async settle(call: Call) {
@@ -63,12 +66,24 @@ export class DueWork {
     if (isRefusal(record)) return record
     const refusal = stateRefusal(record, 'RotateKeyOnDemand') ?? onDemandLimit(record)
     if (refusal !== null) return refusal
+    if (record.origin === 'EXTERNAL') return this.#rotateToImported(call)
     const version = await this.#core.newVersion(record)
     if (isRefusal(version)) return version
     return this.#core.change(call, 'RotateKeyOnDemand', (current) => {
       const limited = onDemandLimit(current)
       if (limited !== null) return limited
       return this.#rotated({ ...current, onDemandRotations: current.onDemandRotations + 1 }, version, call, 'ON_DEMAND')
+    })
+  }
+
+  #rotateToImported(call: KeyCall) {
+    return this.#core.change(call, 'RotateKeyOnDemand', (record) => {
+      const limited = onDemandLimit(record)
+      if (limited !== null) return limited
+      const rotated = this.#imports.rotated(record, call)
+      if (rotated === null) return nothingPending(record)
+      this.#recordRotation(record, rotated.currentMaterialId, call, 'ON_DEMAND')
+      return { ...rotated, onDemandRotations: record.onDemandRotations + 1 }
     })
   }
 
@@ -88,16 +103,17 @@ export class DueWork {
     return isErased ? 'deleted' : 'nothing'
   }
 
-  /** Imported material that has come to its date: erased, and the key waits for another import. */
+  /** What was imported, or waits for an import, and has come to its date. */
   async #expire(call: Call) {
     const isExpired = this.#core.transaction(() => {
       const record = this.#core.storage.read()
       const due = record === null ? null : nextDue(record)
       if (record === null || due?.work !== 'expire' || due.at > call.time) return false
-      this.#core.storage.eraseMaterial()
-      const state = stateWithoutMaterial(record.state)
-      this.#core.write({ ...record, state, materialExpiresAt: null })
-      this.#core.recordService('DeleteExpiredKeyMaterial', record, call, { keyMaterialId: record.currentMaterialId })
+      const expired = this.#imports.expired(record, call)
+      this.#core.write(expired.record)
+      for (const keyMaterialId of expired.keyMaterialIds) {
+        this.#core.recordService('DeleteExpiredKeyMaterial', record, call, { keyMaterialId })
+      }
       return true
     })
     if (isExpired) await this.#core.outbox.flush()
@@ -106,12 +122,13 @@ export class DueWork {
 
   #rotated(record: KeyRecord, version: SealedVersion, call: Call, type: RotationType): KeyRecord {
     this.#core.storage.addRotation(version, call.time, type)
-    this.#core.recordService('RotateKey', record, call, {
-      rotationType: type,
-      previousKeyMaterialId: record.currentMaterialId,
-      currentKeyMaterialId: version.keyMaterialId,
-    })
+    this.#recordRotation(record, version.keyMaterialId, call, type)
     return { ...record, currentMaterialId: version.keyMaterialId }
+  }
+
+  #recordRotation(record: KeyRecord, currentKeyMaterialId: string | null, call: Call, rotationType: RotationType) {
+    const previousKeyMaterialId = record.currentMaterialId
+    this.#core.recordService('RotateKey', record, call, { rotationType, previousKeyMaterialId, currentKeyMaterialId })
   }
 }
 
@@ -121,4 +138,9 @@ function onDemandLimit({ region, account, keyId, onDemandRotations }: KeyRecord)
     'LimitExceededException',
     `The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: ${keyArn(region, account, keyId)}`,
   )
+}
+
+function nothingPending({ region, account, keyId }: KeyRecord) {
+  const text = `No available key material pending rotation for the key: ${keyArn(region, account, keyId)}.`
+  return refuse('KMSInvalidStateException', text)
 }

@@ -75,13 +75,17 @@ export class GrantChanges {
 }
 
 /** Null: a key of this kind may have such a grant. */
-function grantRefusal({ spec }: KeyRecord, { operations }: NewGrant) {
-  const [unsupported] = ungrantable(spec, operations)
-  if (unsupported === undefined) return null
-  return refuse(
-    'ValidationException',
-    `Operation ${unsupported} is not supported in a grant on a key with KeySpec ${spec}.`,
-  )
+function grantRefusal({ spec, usage }: KeyRecord, { operations, constraints }: NewGrant) {
+  const [unsupported] = ungrantable(spec, usage, operations)
+  if (unsupported !== undefined) {
+    const text = `Operation ${unsupported} is not supported in a grant on a key with KeySpec ${spec} and KeyUsage ${usage}.`
+    return refuse('ValidationException', text)
+  }
+  const { encryptionContextEquals, encryptionContextSubset } = constraints ?? {}
+  const hasContext = encryptionContextEquals !== undefined || encryptionContextSubset !== undefined
+  if (!hasContext || spec === 'SYMMETRIC_DEFAULT') return null
+  const text = `Encryption context constraints are not supported in a grant on a key with KeySpec ${spec}.`
+  return refuse('ValidationException', text)
 }
 
 function grantNotFound(grantId: string) {

@@ -2,7 +2,7 @@ import { denialOf } from '../access/denial-text.ts'
 import type { AccessRequest, Verdict } from '../access/request.ts'
 import { versionIdOf } from '../crypto/ciphertext.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
-import { generateSymmetric } from '../crypto/symmetric.ts'
+import { generateVersion } from '../crypto/version.ts'
 import { keyArn } from '../model/arn.ts'
 import { eventsOf } from '../model/audit-event.ts'
 import { anyRegion, type Call } from '../model/call.ts'
@@ -16,12 +16,12 @@ import {
   timedOut,
 } from '../model/errors.ts'
 import type { KeyEvent } from '../model/key-event.ts'
-import { keySpecRow } from '../model/key-specs.ts'
 import { GrantStorage } from './grant-storage.ts'
+import { ImportStorage } from './import-storage.ts'
 import type { KeyCall, KeyRecord, KeySnapshot } from './key.ts'
 import { keyNotFound, keyRequest, keyVerdict, policyOf } from './key-access.ts'
 import type { KeyIndex } from './key-index.ts'
-import { type StatefulOperation, stateRefusal } from './lifecycle.ts'
+import { recordAt, type StatefulOperation, stateRefusal } from './lifecycle.ts'
 import { indexEntry, Outbox } from './outbox.ts'
 import { serviceEntries } from './service-entries.ts'
 import { IndexStanding, type Standing } from './standing.ts'
@@ -42,6 +42,7 @@ export const flushWaitMs = 250
 export class KeyCore {
   readonly storage: KeyStorage
   readonly grants: GrantStorage
+  readonly imports: ImportStorage
   readonly outbox: Outbox
   readonly standing: IndexStanding
   readonly index: KeyIndex
@@ -57,6 +58,7 @@ export class KeyCore {
     this.#name = id.name
     this.storage = new KeyStorage(storage.sql)
     this.grants = new GrantStorage(storage.sql)
+    this.imports = new ImportStorage(storage.sql)
     this.outbox = new Outbox(storage, this.storage, parts)
     this.standing = new IndexStanding({
       index: parts.index,
@@ -157,10 +159,11 @@ export class KeyCore {
     authorized = (request: AccessRequest, record: KeyRecord): Verdict | null =>
       keyVerdict(request, policyOf(record), (ids) => this.grants.allowing(ids, operationOf(action))),
   ) {
-    const record = this.storage.read()
-    if (record === null || record.region !== call.region || record.account !== call.keyAccount) {
+    const stored = this.storage.read()
+    if (stored === null || stored.region !== call.region || stored.account !== call.keyAccount) {
       return this.notFound(call, call.keyAccount, action)
     }
+    const record = recordAt(stored, call.time)
     const request = keyRequest(call, call, action, record)
     const verdict = authorized(request, record)
     const denial = verdict === null ? null : denialOf(request, verdict)
@@ -200,7 +203,7 @@ export class KeyCore {
   async newVersion(key: Pick<KeyRecord, 'account' | 'region' | 'keyId' | 'spec' | 'usage'>) {
     const roots = await this.sealingRoots()
     if (isRefusal(roots)) return roots
-    return generateSymmetric(roots, key, keySpecRow(key.spec).materialBytes)
+    return generateVersion(roots, key)
   }
 }
 

@@ -6,6 +6,7 @@ import { isRefusal, refuse, timedOut } from '../model/errors.ts'
 import { dayMs, limits } from '../model/limits.ts'
 import { DueWork } from './due-work.ts'
 import { GrantChanges } from './grant-changes.ts'
+import { Imports } from './imports.ts'
 import type {
   GrantPage,
   Key,
@@ -13,10 +14,12 @@ import type {
   KeyRecord,
   NewGrant,
   NewKey,
+  NewMaterial,
   NewPolicy,
   ReadOperation,
   RotationPage,
   Tag,
+  WantedParameters,
 } from './key.ts'
 import { creationDenial, keyRequest, lockoutRefusal } from './key-access.ts'
 import { flushWaitMs, KeyCore, type KeyObjectParts, operationOf } from './key-core.ts'
@@ -30,13 +33,15 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     readonly #core: KeyCore
     readonly #due: DueWork
     readonly #grants: GrantChanges
+    readonly #imports: Imports
     readonly #upkeep: Upkeep
 
     constructor(ctx: DurableObjectState, env: Env) {
       super(ctx, env)
       this.#core = new KeyCore(ctx, assemble(env))
-      this.#due = new DueWork(this.#core)
       this.#grants = new GrantChanges(this.#core)
+      this.#imports = new Imports(this.#core)
+      this.#due = new DueWork(this.#core, this.#imports)
       this.#upkeep = new Upkeep(this.#core, this.#grants)
     }
 
@@ -72,6 +77,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
             : { periodDays: rotationPeriodDays, nextAt: call.time + rotationPeriodDays * dayMs },
         onDemandRotations: 0,
         materialExpiresAt: null,
+        leftoverExpiresAt: null,
         currentMaterialId: version?.keyMaterialId ?? null,
       }
       const snapshot = this.#core.transaction(() => {
@@ -186,6 +192,18 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       return this.#due.rotateOnDemand(call)
     }
 
+    parametersForImport(call: KeyCall, wanted: WantedParameters) {
+      return this.#imports.parameters(call, wanted)
+    }
+
+    importMaterial(call: KeyCall, material: NewMaterial) {
+      return this.#imports.import(call, material)
+    }
+
+    deleteMaterial(call: KeyCall, keyMaterialId: string | null) {
+      return this.#imports.delete(call, keyMaterialId)
+    }
+
     scheduleDeletion(call: KeyCall, windowDays: number) {
       return this.#core.change(call, 'ScheduleKeyDeletion', (record) => ({
         ...record,
@@ -197,7 +215,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     cancelDeletion(call: KeyCall) {
       return this.#core.change(call, 'CancelKeyDeletion', (record) => ({
         ...record,
-        state: 'Disabled',
+        state: this.#imports.isWhole() ? 'Disabled' : 'PendingImport',
         deletion: null,
       }))
     }

@@ -1,5 +1,6 @@
 import type { Grant } from '../access/request.ts'
-import type { SealedVersion } from '../crypto/symmetric.ts'
+import type { SealedVersion } from '../crypto/version.ts'
+import type { WrappingAlgorithm, WrappingKeySpec } from '../crypto/wrapping-key.ts'
 import type { AuditEvent } from '../model/audit-event.ts'
 import type { Call } from '../model/call.ts'
 import type { CommonException, ExceptionName, Refusal } from '../model/errors.ts'
@@ -64,8 +65,10 @@ export interface KeyRecord {
   /** Written only by enableRotation, disableRotation and a rotation that was due. */
   readonly rotation: { readonly periodDays: number; readonly nextAt: number } | null
   readonly onDemandRotations: number
-  /** Of imported material. Null: it does not expire. */
+  /** When the first of the imported materials expires, which ends the use of the key. Null: none does. */
   readonly materialExpiresAt: number | null
+  /** When the first wrapping key, or material that waits for a rotation, is to be erased. Null: there is none. */
+  readonly leftoverExpiresAt: number | null
   /** Null: the key waits for its first import. */
   readonly currentMaterialId: string | null
 }
@@ -84,7 +87,15 @@ export type RotationType = 'AUTOMATIC' | 'ON_DEMAND'
 export interface KeyRotation {
   readonly keyMaterialId: string
   readonly isCurrent: boolean
-  /** Null for the material the key was created with. */
+  /** True: imported, and not yet rotated to. */
+  readonly isPending: boolean
+  /** False: imported material that has expired or was deleted. */
+  readonly isPresent: boolean
+  /** Of imported material. Null: never. */
+  readonly expiresAt: number | null
+  /** Of imported material. */
+  readonly description: string | null
+  /** Null for the material the key was created with, and for what waits for a rotation. */
   readonly rotation: { readonly at: number; readonly type: RotationType } | null
   /** Ascends with age; the place of a list marker. */
   readonly sequence: number
@@ -157,6 +168,11 @@ type Reply<Value, Name extends ExceptionName = never> = Promise<
 type WrongState = 'KMSInvalidStateException'
 type DisabledOrWrongState = 'DisabledException' | WrongState
 type DryRun = 'DryRunOperationException'
+type WrongImport =
+  | 'ExpiredImportTokenException'
+  | 'IncorrectKeyMaterialException'
+  | 'InvalidCiphertextException'
+  | 'InvalidImportTokenException'
 type WrongOrigin = 'UnsupportedOperationException'
 
 /**
@@ -187,7 +203,13 @@ export interface Key {
   untag(call: KeyCall, tagKeys: readonly string[]): Reply<KeySnapshot, WrongState>
   enableRotation(call: KeyCall, periodDays: number): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
   disableRotation(call: KeyCall): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
-  rotateOnDemand(call: KeyCall): Reply<KeySnapshot, DisabledOrWrongState | 'LimitExceededException'>
+  /** To new material; of imported material, to the one that waits for it. */
+  rotateOnDemand(call: KeyCall): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin | 'LimitExceededException'>
+  /** A key pair under which material can travel here for a day. */
+  parametersForImport(call: KeyCall, wanted: WantedParameters): Reply<ImportParameters, WrongState | WrongOrigin>
+  importMaterial(call: KeyCall, material: NewMaterial): Reply<MaterialChange, WrongState | WrongOrigin | WrongImport>
+  /** `keyMaterialId` null: the current one. */
+  deleteMaterial(call: KeyCall, keyMaterialId: string | null): Reply<MaterialChange, WrongState | WrongOrigin>
   scheduleDeletion(call: KeyCall, windowDays: number): Reply<KeySnapshot, WrongState>
   cancelDeletion(call: KeyCall): Reply<KeySnapshot, WrongState>
   /** Answers the grant: the one of the same name and content where there is one. `isDryRun`: all but the writing. */
@@ -227,6 +249,37 @@ export interface NewPolicy {
 
 export interface GrantChange {
   readonly grantId: string
+  readonly snapshot: KeySnapshot
+}
+
+export interface WantedParameters {
+  readonly algorithm: WrappingAlgorithm
+  readonly spec: WrappingKeySpec
+}
+
+export interface ImportParameters {
+  readonly importToken: Uint8Array<ArrayBuffer>
+  /** SubjectPublicKeyInfo. */
+  readonly publicKey: Uint8Array<ArrayBuffer>
+  /** Lifecycle time. */
+  readonly expiresAt: number
+  readonly snapshot: KeySnapshot
+}
+
+/** What ImportKeyMaterial brings. Null: the request does not say. */
+export interface NewMaterial {
+  readonly importToken: Uint8Array<ArrayBuffer>
+  readonly encrypted: Uint8Array<ArrayBuffer>
+  /** Lifecycle time; null: it does not expire. */
+  readonly expiresAt: number | null
+  readonly importType: 'EXISTING_KEY_MATERIAL' | 'NEW_KEY_MATERIAL' | null
+  readonly description: string | null
+  readonly keyMaterialId: string | null
+}
+
+export interface MaterialChange {
+  /** Null: there was none to delete. */
+  readonly keyMaterialId: string | null
   readonly snapshot: KeySnapshot
 }
 

@@ -1,6 +1,6 @@
 import { versionIdOf } from '../crypto/ciphertext.ts'
 import type { SealedMaterial } from '../crypto/seal.ts'
-import type { SealedVersion } from '../crypto/symmetric.ts'
+import type { SealedVersion } from '../crypto/version.ts'
 import type { OutboxEntry } from '../model/index-entry.ts'
 import type { KeySpec, KeyUsage } from '../model/key-specs.ts'
 import { upgradeSchema } from '../model/schema-steps.ts'
@@ -57,7 +57,25 @@ const steps: readonly string[] = [
   'alter table kms_key add column material_expires_at integer;',
   `alter table kms_key add column multi_region text;
    alter table material add column public_key blob;`,
+  // Imported material that was erased has an empty `sealed`.
+  `alter table kms_key add column leftover_expires_at integer;
+   alter table material add column is_pending integer not null default 0;
+   alter table material add column expires_at integer;
+   alter table material add column description text;
+   create table wrapping_key (
+     sequence integer primary key autoincrement,
+     wrapping_key_id text not null unique,
+     algorithm text not null,
+     spec text not null,
+     public_key blob not null,
+     root_version integer not null,
+     sealed blob not null,
+     expires_at integer not null
+   );`,
 ]
+
+/** Everything here that is sealed under the root key. */
+const sealedRows = `(select root_version from material where sealed <> x'' union all select root_version from wrapping_key)`
 
 type Row = Record<string, SqlStorageValue>
 
@@ -98,6 +116,7 @@ export class KeyStorage {
       })),
       onDemandRotations: row.on_demand_rotations as number,
       materialExpiresAt: row.material_expires_at as number | null,
+      leftoverExpiresAt: row.leftover_expires_at as number | null,
       currentMaterialId: (row.current_material_id as string) || null,
     }
   }
@@ -129,7 +148,7 @@ export class KeyStorage {
     this.#sql.exec(
       `update kms_key set revision = ?, state = ?, spec = ?, usage = ?, origin = ?, manager = ?, description = ?,
          policy = ?, policy_principal_ids = ?, deletion_at = ?, deletion_window_days = ?, rotation_period_days = ?, rotation_next_at = ?,
-         on_demand_rotations = ?, material_expires_at = ?, multi_region = ?,
+         on_demand_rotations = ?, material_expires_at = ?, leftover_expires_at = ?, multi_region = ?,
          current_material_id = ?`,
       record.revision,
       record.state,
@@ -146,6 +165,7 @@ export class KeyStorage {
       record.rotation?.nextAt ?? null,
       record.onDemandRotations,
       record.materialExpiresAt,
+      record.leftoverExpiresAt,
       record.multiRegion === null ? null : JSON.stringify(record.multiRegion),
       record.currentMaterialId ?? '',
     )
@@ -156,29 +176,30 @@ export class KeyStorage {
     this.#addVersion(version, { at, type })
   }
 
-  /** Null: this key never had such a version. */
+  /** Null: this key never had such a version, or has it no longer. */
   version(versionId: string): SealedVersion | null {
-    const row = this.#rows('select * from material where version_id = ?', versionId)[0]
+    const row = this.#rows(`select * from material where version_id = ? and sealed <> x''`, versionId)[0]
     return row === undefined ? null : versionOf(row)
   }
 
-  /** The versions of the root key that open this key's material. */
+  /** The versions of the root key that open this key's material, and what it keeps for imports. */
   rootVersions(): number[] {
-    const rows = this.#rows('select distinct root_version from material order by root_version')
+    const rows = this.#rows(`select distinct root_version from ${sealedRows} order by root_version`)
     return rows.map((row) => row.root_version as number)
   }
 
   /** At most `limit` versions that another version of the root key opens. */
   versionsNotUnder(rootVersion: number, limit: number): SealedVersion[] {
     return this.#rows(
-      'select * from material where root_version <> ? order by sequence limit ?',
+      `select * from material where root_version <> ? and sealed <> x'' order by sequence limit ?`,
       rootVersion,
       limit,
     ).map(versionOf)
   }
 
   countNotUnder(rootVersion: number): number {
-    return this.#rows('select count(*) as count from material where root_version <> ?', rootVersion)[0]?.count as number
+    return this.#rows(`select count(*) as count from ${sealedRows} where root_version <> ?`, rootVersion)[0]
+      ?.count as number
   }
 
   /** False: the version is not stored as it was, because it was sealed anew or is gone. */
@@ -196,7 +217,8 @@ export class KeyStorage {
   /** In the order they were made. */
   rotations(page: RotationPage, currentMaterialId: string | null): KeyRotation[] {
     const rows = this.#rows(
-      `select sequence, key_material_id, rotated_at, rotation_type from material
+      `select sequence, key_material_id, rotated_at, rotation_type, length(sealed) as size, is_pending, expires_at,
+         description from material
        where sequence > ? and (? or rotation_type is not null) order by sequence limit ?`,
       page.after,
       page.isWithFirst ? 1 : 0,
@@ -206,19 +228,20 @@ export class KeyStorage {
       sequence: row.sequence as number,
       keyMaterialId: row.key_material_id as string,
       isCurrent: row.key_material_id === currentMaterialId,
+      isPending: row.is_pending === 1,
+      isPresent: row.size !== 0,
+      expiresAt: row.expires_at as number | null,
+      description: row.description as string | null,
       rotation:
         row.rotation_type === null ? null : { at: row.rotated_at as number, type: row.rotation_type as RotationType },
     }))
   }
 
-  /** Erases the material, every version of it. */
-  eraseMaterial(): void {
-    this.#sql.exec('delete from material')
-  }
-
   /** Erases the key and leaves what is still to be told about it. */
   erase(): void {
-    this.#sql.exec('delete from kms_key; delete from material; delete from tag; delete from kms_grant')
+    this.#sql.exec(
+      'delete from kms_key; delete from material; delete from wrapping_key; delete from tag; delete from kms_grant',
+    )
   }
 
   enqueue({ kind, body }: OutboxEntry): void {

@@ -9,7 +9,7 @@ export async function buildWorker(entry: string, outfile: string): Promise<void>
     format: 'esm',
     target: 'esnext',
     conditions: ['workerd', 'worker', 'browser'],
-    external: ['cloudflare:*'],
+    external: ['cloudflare:*', 'node:*'],
     sourcemap: 'linked',
     logLevel: 'warning',
   })

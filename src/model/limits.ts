@@ -6,6 +6,7 @@ export const limits = {
   grantConstraintValueMax: 384,
   grantTokensMax: 10,
   grantsPerKeyMax: 50_000,
+  importedMaterialDaysMax: 365,
   onDemandRotationsMax: 25,
   pendingWindowDaysDefault: 30,
   pendingWindowDaysMax: 30,
@@ -37,4 +38,9 @@ export const limits = {
 export const dayMs = 86_400_000
 
 /** How long what is only signed under the root key may be good for. Nothing re-wraps these: they expire. */
-export const tokenLifeMs = { grantToken: 30 * dayMs, session: dayMs / 2, listMarker: dayMs } as const
+export const tokenLifeMs = {
+  grantToken: 30 * dayMs,
+  importToken: dayMs,
+  session: dayMs / 2,
+  listMarker: dayMs,
+} as const

@@ -1,5 +1,6 @@
 import { dryRunSucceeded, isRefusal, refuse } from '../model/errors.ts'
 import { optional, shape } from '../model/shapes.ts'
+import { openCiphertext } from './encryption.ts'
 import { arnOf } from './key-metadata.ts'
 import { isCiphertextIgnored, keyOfCiphertext } from './needs.ts'
 import { need, operation } from './operation.ts'
@@ -13,7 +14,7 @@ import {
   NullableBooleanType,
   RecipientInfo,
 } from './types.ts'
-import { openCiphertext, recipientRefusal, useErrors, useRefusal } from './use.ts'
+import { recipientRefusal, useErrors, useRefusal } from './use.ts'
 
 export const Decrypt = operation({
   input: shape({
@@ -35,19 +36,20 @@ export const Decrypt = operation({
   errors: [...useErrors, 'IncorrectKeyException', 'InvalidCiphertextException'],
   async handle(input, call, { from }, services) {
     const { record } = from.key
-    const refusal = recipientRefusal(input.Recipient) ?? useRefusal(record, 'Decrypt', input.EncryptionAlgorithm)
+    const { EncryptionAlgorithm = 'SYMMETRIC_DEFAULT' } = input
+    const refusal = recipientRefusal(input.Recipient) ?? useRefusal(record, 'Decrypt', EncryptionAlgorithm)
     if (refusal !== null) return refusal
     if (isCiphertextIgnored(input)) return dryRunSucceeded()
     const { CiphertextBlob, EncryptionContext, DryRun } = input
     if (CiphertextBlob === undefined) return refuse('ValidationException', 'CiphertextBlob is required.')
-    const opened = await openCiphertext(from, CiphertextBlob, EncryptionContext, call, services)
+    const opened = await openCiphertext(from, EncryptionAlgorithm, CiphertextBlob, EncryptionContext, call, services)
     if (isRefusal(opened)) return opened
     if (DryRun) return dryRunSucceeded()
     return {
       KeyId: arnOf(record),
       Plaintext: opened.plaintext,
-      EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
-      KeyMaterialId: opened.keyMaterialId,
+      EncryptionAlgorithm,
+      ...(opened.keyMaterialId === null ? {} : { KeyMaterialId: opened.keyMaterialId }),
     }
   },
 })

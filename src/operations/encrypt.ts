@@ -1,6 +1,6 @@
-import { encrypt } from '../crypto/ciphertext.ts'
 import { dryRunSucceeded } from '../model/errors.ts'
 import { optional, required, shape } from '../model/shapes.ts'
+import { encryptUnder, plaintextRefusal } from './encryption.ts'
 import { arnOf } from './key-metadata.ts'
 import { keyNamed } from './needs.ts'
 import { need, operation } from './operation.ts'
@@ -12,7 +12,7 @@ import {
   NullableBooleanType,
   PlaintextType,
 } from './types.ts'
-import { currentOf, useErrors, useRefusal } from './use.ts'
+import { useErrors, useRefusal } from './use.ts'
 
 export const Encrypt = operation({
   input: shape({
@@ -25,11 +25,13 @@ export const Encrypt = operation({
   }),
   needs: { key: need('kms:Encrypt', keyNamed('KeyId')) },
   errors: useErrors,
-  async handle({ Plaintext, EncryptionContext, EncryptionAlgorithm, DryRun }, _call, { key }) {
-    const refusal = useRefusal(key.record, 'Encrypt', EncryptionAlgorithm)
+  async handle({ Plaintext, EncryptionContext, EncryptionAlgorithm = 'SYMMETRIC_DEFAULT', DryRun }, _call, { key }) {
+    const refusal =
+      useRefusal(key.record, 'Encrypt', EncryptionAlgorithm) ??
+      plaintextRefusal(key, EncryptionAlgorithm, Plaintext, EncryptionContext)
     if (refusal !== null) return refusal
     if (DryRun) return dryRunSucceeded()
-    const CiphertextBlob = await encrypt(currentOf(key), Plaintext, EncryptionContext)
-    return { CiphertextBlob, KeyId: arnOf(key.record), EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' }
+    const CiphertextBlob = await encryptUnder(key, EncryptionAlgorithm, Plaintext, EncryptionContext)
+    return { CiphertextBlob, KeyId: arnOf(key.record), EncryptionAlgorithm }
   },
 })

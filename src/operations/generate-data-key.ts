@@ -16,7 +16,7 @@ import {
   NumberOfBytesType,
   RecipientInfo,
 } from './types.ts'
-import { currentOf, recipientRefusal, useErrors, useRefusal } from './use.ts'
+import { recipientRefusal, symmetricOf, useErrors, useRefusal } from './use.ts'
 
 const members = {
   KeyId: required(KeyIdType),
@@ -65,10 +65,10 @@ async function generate(
   if ((NumberOfBytes === undefined) === (KeySpec === undefined)) {
     return refuse('ValidationException', 'Please specify either number of bytes or key spec.')
   }
-  const refusal = useRefusal(key.record, operationName, undefined)
+  const refusal = useRefusal(key.record, operationName, 'SYMMETRIC_DEFAULT')
   if (refusal !== null) return refusal
   if (DryRun) return dryRunSucceeded()
-  const current = currentOf(key)
+  const current = symmetricOf(key)
   const Plaintext = randomBytes(KeySpec === undefined ? (NumberOfBytes as number) : bytesOf[KeySpec])
   return {
     CiphertextBlob: await encrypt(current, Plaintext, EncryptionContext),

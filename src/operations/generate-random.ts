@@ -1,6 +1,7 @@
 import { randomBytes } from '../crypto/random.ts'
 import { refuse } from '../model/errors.ts'
 import { optional, shape } from '../model/shapes.ts'
+import { noCustomKeyStore } from './custom-key-stores.ts'
 import { wholeAccount } from './needs.ts'
 import { need, operation } from './operation.ts'
 import { CustomKeyStoreIdType, NumberOfBytesType, RecipientInfo } from './types.ts'
@@ -22,7 +23,3 @@ export const GenerateRandom = operation({
     return { Plaintext: randomBytes(NumberOfBytes) }
   },
 })
-
-export function noCustomKeyStore(id: string) {
-  return refuse('CustomKeyStoreNotFoundException', `Custom key store '${id}' does not exist`)
-}

@@ -1,12 +1,18 @@
 import { CreateAlias, DeleteAlias, ListAliases, UpdateAlias } from './aliases.ts'
 import { CreateKey } from './create-key.ts'
+import { DescribeCustomKeyStores } from './custom-key-stores.ts'
 import { Decrypt } from './decrypt.ts'
+import { DeriveSharedSecret } from './derive-shared-secret.ts'
 import { DescribeKey } from './describe-key.ts'
+import { Decapsulate, Encapsulate } from './encapsulate.ts'
 import { Encrypt } from './encrypt.ts'
 import { GenerateDataKey, GenerateDataKeyWithoutPlaintext } from './generate-data-key.ts'
+import { GenerateDataKeyPair, GenerateDataKeyPairWithoutPlaintext } from './generate-data-key-pair.ts'
 import { GenerateRandom } from './generate-random.ts'
 import { GetKeyLastUsage } from './get-key-last-usage.ts'
+import { GetPublicKey } from './get-public-key.ts'
 import { CreateGrant, ListGrants, ListRetirableGrants, RetireGrant, RevokeGrant } from './grants.ts'
+import { DeleteImportedKeyMaterial, GetParametersForImport, ImportKeyMaterial } from './imports.ts'
 import { CancelKeyDeletion, ScheduleKeyDeletion } from './key-deletion.ts'
 import { GetKeyPolicy, ListKeyPolicies, PutKeyPolicy } from './key-policy.ts'
 import {
@@ -17,8 +23,10 @@ import {
   RotateKeyOnDemand,
 } from './key-rotation.ts'
 import { ListKeys } from './list-keys.ts'
+import { GenerateMac, VerifyMac } from './mac.ts'
 import type { Operation } from './operation.ts'
 import { ReEncrypt } from './re-encrypt.ts'
+import { Sign, Verify } from './sign.ts'
 import { ListResourceTags, TagResource, UntagResource } from './tags.ts'
 import { DisableKey, EnableKey, UpdateKeyDescription } from './update-key.ts'
 
@@ -29,33 +37,33 @@ const rows = {
   CreateCustomKeyStore: null,
   CreateGrant,
   CreateKey,
-  Decapsulate: null,
+  Decapsulate,
   Decrypt,
   DeleteAlias,
   DeleteCustomKeyStore: null,
-  DeleteImportedKeyMaterial: null,
-  DeriveSharedSecret: null,
-  DescribeCustomKeyStores: null,
+  DeleteImportedKeyMaterial,
+  DeriveSharedSecret,
+  DescribeCustomKeyStores,
   DescribeKey,
   DisableKey,
   DisableKeyRotation,
   DisconnectCustomKeyStore: null,
   EnableKey,
   EnableKeyRotation,
-  Encapsulate: null,
+  Encapsulate,
   Encrypt,
   GenerateDataKey,
-  GenerateDataKeyPair: null,
-  GenerateDataKeyPairWithoutPlaintext: null,
+  GenerateDataKeyPair,
+  GenerateDataKeyPairWithoutPlaintext,
   GenerateDataKeyWithoutPlaintext,
-  GenerateMac: null,
+  GenerateMac,
   GenerateRandom,
   GetKeyLastUsage,
   GetKeyPolicy,
   GetKeyRotationStatus,
-  GetParametersForImport: null,
-  GetPublicKey: null,
-  ImportKeyMaterial: null,
+  GetParametersForImport,
+  GetPublicKey,
+  ImportKeyMaterial,
   ListAliases,
   ListGrants,
   ListKeyPolicies,
@@ -70,15 +78,15 @@ const rows = {
   RevokeGrant,
   RotateKeyOnDemand,
   ScheduleKeyDeletion,
-  Sign: null,
+  Sign,
   TagResource,
   UntagResource,
   UpdateAlias,
   UpdateCustomKeyStore: null,
   UpdateKeyDescription,
   UpdatePrimaryRegion: null,
-  Verify: null,
-  VerifyMac: null,
+  Verify,
+  VerifyMac,
 } as const satisfies Record<string, Operation | null>
 
 /** The table with what each row takes and answers; null: not served yet. */

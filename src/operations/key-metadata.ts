@@ -1,6 +1,6 @@
 import { type KeyRecord, multiRegionKeyType } from '../key/key.ts'
 import { keyArn } from '../model/arn.ts'
-import { keySpecRow } from '../model/key-specs.ts'
+import { algorithmsOf, type KeyUsage, keySpecRow } from '../model/key-specs.ts'
 
 export function arnOf({ region, account, keyId }: KeyRecord): string {
   return keyArn(region, account, keyId)
@@ -18,15 +18,28 @@ export function keyMetadata(record: KeyRecord) {
     KeyUsage: record.usage,
     KeyState: record.state,
     ...(record.deletion === null ? {} : { DeletionDate: new Date(record.deletion.at) }),
+    ...expiration(record),
     Origin: record.origin,
     KeyManager: record.manager,
     CustomerMasterKeySpec: record.spec,
     KeySpec: record.spec,
-    EncryptionAlgorithms: keySpecRow(record.spec).encryptionAlgorithms,
+    ...algorithmMembers(record),
     MultiRegion: record.multiRegion !== null,
     ...multiRegionConfiguration(record),
-    ...(record.currentMaterialId === null ? {} : { CurrentKeyMaterialId: record.currentMaterialId }),
+    ...currentMaterial(record),
   }
+}
+
+/** Of keys that may have several materials. */
+function currentMaterial({ spec, currentMaterialId }: KeyRecord) {
+  return currentMaterialId === null || !keySpecRow(spec).canRotate ? {} : { CurrentKeyMaterialId: currentMaterialId }
+}
+
+/** Of imported material, while it is all there. */
+function expiration({ origin, state, currentMaterialId, materialExpiresAt }: KeyRecord) {
+  if (origin !== 'EXTERNAL' || state === 'PendingImport' || currentMaterialId === null) return {}
+  if (materialExpiresAt === null) return { ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' }
+  return { ExpirationModel: 'KEY_MATERIAL_EXPIRES', ValidTo: new Date(materialExpiresAt) }
 }
 
 function multiRegionConfiguration(record: KeyRecord) {
@@ -40,4 +53,17 @@ function multiRegionConfiguration(record: KeyRecord) {
       ReplicaKeys: multiRegion.replicaRegions.map(named),
     },
   }
+}
+
+const algorithmsMember: Record<KeyUsage, string> = {
+  ENCRYPT_DECRYPT: 'EncryptionAlgorithms',
+  SIGN_VERIFY: 'SigningAlgorithms',
+  GENERATE_VERIFY_MAC: 'MacAlgorithms',
+  KEY_AGREEMENT: 'KeyAgreementAlgorithms',
+  ENCAPSULATE_DECAPSULATE: 'EncapsulationAlgorithms',
+}
+
+/** What the key can do, under the name that its usage gives it. */
+export function algorithmMembers({ spec, usage }: KeyRecord) {
+  return { [algorithmsMember[usage]]: algorithmsOf(spec, usage) }
 }

@@ -1,3 +1,4 @@
+import type { KeyRecord, KeyRotation } from '../key/key.ts'
 import { stateRefusal } from '../key/lifecycle.ts'
 import { isRefusal } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
@@ -90,6 +91,8 @@ export const ListKeyRotations = operation({
   async handle(input, call, { key }, services) {
     const record = await key.object.describe(key.call, 'ListKeyRotations')
     if (isRefusal(record)) return record
+    const refusal = stateRefusal(record, 'ListKeyRotations')
+    if (refusal !== null) return refusal
     const include = input.IncludeKeyMaterial ?? 'ROTATIONS_ONLY'
     const rotations = await page(input, call, services, {
       query: ['ListKeyRotations', record.keyId, include],
@@ -103,12 +106,29 @@ export const ListKeyRotations = operation({
       placeOf: ({ sequence }) => String(sequence),
     })
     if (isRefusal(rotations)) return rotations
-    const Rotations = rotations.items.map(({ keyMaterialId, isCurrent, rotation }) => ({
-      KeyId: record.keyId,
-      KeyMaterialId: keyMaterialId,
-      KeyMaterialState: isCurrent ? 'CURRENT' : 'NON_CURRENT',
-      ...(rotation === null ? {} : { RotationDate: new Date(rotation.at), RotationType: rotation.type }),
-    }))
+    const Rotations = rotations.items.map((rotation) => listEntry(record, rotation, call.time))
     return { Rotations, ...rotations.next }
   },
 })
+
+/** KMS's RotationsListEntry structure. */
+function listEntry({ keyId, origin }: KeyRecord, material: KeyRotation, time: number) {
+  const { keyMaterialId, isCurrent, isPending, rotation } = material
+  return {
+    KeyId: keyId,
+    KeyMaterialId: keyMaterialId,
+    ...(origin === 'EXTERNAL' ? imported(material, time) : null),
+    KeyMaterialState: isPending ? 'PENDING_ROTATION' : isCurrent ? 'CURRENT' : 'NON_CURRENT',
+    ...(rotation === null ? null : { RotationDate: new Date(rotation.at), RotationType: rotation.type }),
+  }
+}
+
+function imported({ isPresent, expiresAt, description }: KeyRotation, time: number) {
+  const described = description === null ? null : { KeyMaterialDescription: description }
+  if (!isPresent || (expiresAt !== null && expiresAt <= time)) return { ...described, ImportState: 'PENDING_IMPORT' }
+  const expiry =
+    expiresAt === null
+      ? { ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' }
+      : { ExpirationModel: 'KEY_MATERIAL_EXPIRES', ValidTo: new Date(expiresAt) }
+  return { ...described, ImportState: 'IMPORTED', ...expiry }
+}

@@ -6,6 +6,7 @@ import { parseHeader } from '../crypto/ciphertext.ts'
 import { keyObject, type OpenKey } from '../key/directory.ts'
 import type { Key, KeyCall } from '../key/key.ts'
 import { type Asked, keyNotFound, keyRequest, otherAccountsDenial, policyOf, withoutBlobs } from '../key/key-access.ts'
+import { recordAt } from '../key/lifecycle.ts'
 import { keyArn, parseKeyName } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
@@ -224,7 +225,9 @@ function findKey(
   return after(services.keys.find(services.namespace, call, keyId, services.waitUntil), (key) => {
     if (isRefusal(key)) return key.refused === 'NotFoundException' ? absent() : key
     // The directory is shared by all accounts.
-    return account === null || key.record.account === account ? key : absent()
+    if (account !== null && key.record.account !== account) return absent()
+    const record = recordAt(key.record, call.time)
+    return record === key.record ? key : { ...key, record }
   })
 }
 

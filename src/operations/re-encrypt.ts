@@ -1,6 +1,6 @@
-import { encrypt } from '../crypto/ciphertext.ts'
 import { dryRunSucceeded, isRefusal, refuse } from '../model/errors.ts'
 import { optional, required, shape } from '../model/shapes.ts'
+import { encryptUnder, openCiphertext, plaintextRefusal } from './encryption.ts'
 import { arnOf } from './key-metadata.ts'
 import { isCiphertextIgnored, keyNamed, keyOfCiphertext } from './needs.ts'
 import { need, operation } from './operation.ts'
@@ -13,7 +13,7 @@ import {
   KeyIdType,
   NullableBooleanType,
 } from './types.ts'
-import { currentOf, openCiphertext, useErrors, useRefusal } from './use.ts'
+import { symmetricOf, useErrors, useRefusal } from './use.ts'
 
 export const ReEncrypt = operation({
   input: shape({
@@ -37,24 +37,29 @@ export const ReEncrypt = operation({
   },
   errors: [...useErrors, 'IncorrectKeyException', 'InvalidCiphertextException'],
   async handle(input, call, { from, to }, services) {
+    const { CiphertextBlob, SourceEncryptionContext, DestinationEncryptionContext } = input
+    const source = input.SourceEncryptionAlgorithm ?? 'SYMMETRIC_DEFAULT'
+    const destination = input.DestinationEncryptionAlgorithm ?? 'SYMMETRIC_DEFAULT'
     const refusal =
-      useRefusal(from.key.record, 'ReEncrypt', input.SourceEncryptionAlgorithm) ??
-      useRefusal(to.record, 'ReEncrypt', input.DestinationEncryptionAlgorithm)
+      useRefusal(from.key.record, 'ReEncrypt', source) ??
+      useRefusal(to.record, 'ReEncrypt', destination) ??
+      plaintextRefusal(to, destination, null, DestinationEncryptionContext)
     if (refusal !== null) return refusal
     if (isCiphertextIgnored(input)) return dryRunSucceeded()
-    if (input.CiphertextBlob === undefined) return refuse('ValidationException', 'CiphertextBlob is required.')
-    const opened = await openCiphertext(from, input.CiphertextBlob, input.SourceEncryptionContext, call, services)
+    if (CiphertextBlob === undefined) return refuse('ValidationException', 'CiphertextBlob is required.')
+    const opened = await openCiphertext(from, source, CiphertextBlob, SourceEncryptionContext, call, services)
     if (isRefusal(opened)) return opened
+    const tooLong = plaintextRefusal(to, destination, opened.plaintext, DestinationEncryptionContext)
+    if (tooLong !== null) return tooLong
     if (input.DryRun) return dryRunSucceeded()
-    const current = currentOf(to)
     return {
-      CiphertextBlob: await encrypt(current, opened.plaintext, input.DestinationEncryptionContext),
+      CiphertextBlob: await encryptUnder(to, destination, opened.plaintext, DestinationEncryptionContext),
       SourceKeyId: arnOf(from.key.record),
       KeyId: arnOf(to.record),
-      SourceEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
-      DestinationEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
-      SourceKeyMaterialId: opened.keyMaterialId,
-      DestinationKeyMaterialId: current.keyMaterialId,
+      SourceEncryptionAlgorithm: source,
+      DestinationEncryptionAlgorithm: destination,
+      ...(opened.keyMaterialId === null ? {} : { SourceKeyMaterialId: opened.keyMaterialId }),
+      ...(destination === 'SYMMETRIC_DEFAULT' ? { DestinationKeyMaterialId: symmetricOf(to).keyMaterialId } : {}),
     }
   },
 })

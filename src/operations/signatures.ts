@@ -25,14 +25,16 @@ type Given<Value> = Value extends Uint8Array
             }
         : Value
 
-/** What it answers, spelled out. */
-type Answered<Value> = Value extends Uint8Array | Date
+/** What it answers, spelled out: of several shapes one, in which what not all of them have may be missing. */
+type Answered<Value> = [Value] extends [string | Uint8Array | Date]
   ? Value
-  : Value extends readonly (infer Element)[]
+  : [Value] extends [readonly (infer Element)[]]
     ? readonly Answered<Element>[]
-    : Value extends object
-      ? { readonly [Name in keyof Value]: Answered<Value[Name]> }
-      : Value
+    : [Value] extends [object]
+      ? Members<Pick<Value, keyof Value>>
+      : Exclude<Value, object> | ([Extract<Value, object>] extends [never] ? never : Answered<Extract<Value, object>>)
+
+type Members<Value> = { readonly [Name in keyof Value]: Answered<Value[Name]> }
 
 /** By KMS's names, as the table has them: what src/sdk/operations.ts is made of (`npm run sdk:types`). */
 export type Signatures = {

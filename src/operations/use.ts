@@ -1,15 +1,29 @@
-import { decrypt, type OpenMaterial } from '../crypto/ciphertext.ts'
-import type { EncryptionContext } from '../crypto/encryption-context.ts'
+import type { OpenMaterial } from '../crypto/ciphertext.ts'
+import type { OpenPrivate } from '../crypto/open-private.ts'
 import type { OpenKey } from '../key/directory.ts'
 import type { KeyRecord } from '../key/key.ts'
 import { stateRefusal } from '../key/lifecycle.ts'
-import type { Call } from '../model/call.ts'
-import { isRefusal, type Refusal, refuse } from '../model/errors.ts'
-import { type EncryptionAlgorithm, keySpecRow } from '../model/key-specs.ts'
-import type { Decryptable } from './needs.ts'
-import type { Services } from './operation.ts'
+import { keyArn } from '../model/arn.ts'
+import { refuse } from '../model/errors.ts'
+import { algorithmsOf, type KeyUsage } from '../model/key-specs.ts'
 
-type CryptoOperation = 'Decrypt' | 'Encrypt' | 'GenerateDataKey' | 'GenerateDataKeyWithoutPlaintext' | 'ReEncrypt'
+/** What a key has to be for, by what is done with it. */
+const usages = {
+  Decapsulate: 'ENCAPSULATE_DECAPSULATE',
+  Decrypt: 'ENCRYPT_DECRYPT',
+  DeriveSharedSecret: 'KEY_AGREEMENT',
+  Encapsulate: 'ENCAPSULATE_DECAPSULATE',
+  Encrypt: 'ENCRYPT_DECRYPT',
+  GenerateDataKey: 'ENCRYPT_DECRYPT',
+  GenerateDataKeyPair: 'ENCRYPT_DECRYPT',
+  GenerateDataKeyPairWithoutPlaintext: 'ENCRYPT_DECRYPT',
+  GenerateDataKeyWithoutPlaintext: 'ENCRYPT_DECRYPT',
+  GenerateMac: 'GENERATE_VERIFY_MAC',
+  ReEncrypt: 'ENCRYPT_DECRYPT',
+  Sign: 'SIGN_VERIFY',
+  Verify: 'SIGN_VERIFY',
+  VerifyMac: 'GENERATE_VERIFY_MAC',
+} as const satisfies Record<string, KeyUsage>
 
 /** What every use of a key may answer. */
 export const useErrors = [
@@ -22,17 +36,27 @@ export const useErrors = [
 ] as const
 
 /** Null: the key may do this now, with this algorithm. */
-export function useRefusal(record: KeyRecord, operation: CryptoOperation, algorithm: string | undefined) {
+export function useRefusal(record: KeyRecord, operation: keyof typeof usages, algorithm: string) {
   const refusal = stateRefusal(record, operation)
   if (refusal !== null) return refusal
-  const { encryptionAlgorithms } = keySpecRow(record.spec)
-  if (algorithm === undefined || encryptionAlgorithms.includes(algorithm as EncryptionAlgorithm)) return null
-  return refuse('InvalidKeyUsageException', `Algorithm ${algorithm} is incompatible with key spec ${record.spec}.`)
+  const { region, account, keyId, spec, usage } = record
+  if (usage !== usages[operation]) {
+    const text = `${keyArn(region, account, keyId)} key usage is ${usage} which is not valid for ${operation}.`
+    return refuse('InvalidKeyUsageException', text)
+  }
+  if (algorithmsOf(spec, usage).includes(algorithm)) return null
+  return refuse('InvalidKeyUsageException', `Algorithm ${algorithm} is incompatible with key spec ${spec}.`)
 }
 
-/** The material of a key that its state lets be used. */
-export function currentOf({ record, current }: OpenKey): OpenMaterial {
-  if (current === null) throw new Error(`${record.keyId} is ${record.state} and has no material`)
+/** The current material of a symmetric key that may be used. */
+export function symmetricOf({ record, current }: OpenKey): OpenMaterial {
+  if (current === null || !('material' in current)) throw new Error(`${record.keyId} has no symmetric material`)
+  return current
+}
+
+/** The material of a key of any other spec that may be used. */
+export function privateOf({ record, current }: OpenKey): OpenPrivate {
+  if (current === null || 'material' in current) throw new Error(`${record.keyId} has no private key`)
   return current
 }
 
@@ -42,28 +66,6 @@ export function recipientRefusal(recipient: unknown) {
   return refuse('UnsupportedOperationException', 'Recipient is not supported: attested enclaves are not served.')
 }
 
-interface Opened {
-  readonly plaintext: Uint8Array<ArrayBuffer>
-  readonly keyMaterialId: string
-}
-
-/** Opens a blob under the version it names. Unknown version, other context and damage read the same outside. */
-export async function openCiphertext(
-  { key, versionId }: Decryptable,
-  blob: Uint8Array<ArrayBuffer>,
-  context: EncryptionContext | undefined,
-  call: Call,
-  services: Services,
-): Promise<Opened | Refusal<'InvalidCiphertextException'> | Refusal<never>> {
-  const looking = services.keys.material(services.namespace, call, key, versionId ?? '')
-  const material = looking instanceof Promise ? await looking : looking
-  if (isRefusal(material)) return material as Refusal<never>
-  if (material === null) return invalidCiphertext('the key has no such version')
-  const plaintext = await decrypt(material, blob, context)
-  if (plaintext === null) return invalidCiphertext('the commitment or the tag does not hold')
-  return { plaintext, keyMaterialId: material.keyMaterialId }
-}
-
-function invalidCiphertext(reason: string) {
+export function invalidCiphertext(reason: string) {
   return refuse('InvalidCiphertextException', null, reason)
 }

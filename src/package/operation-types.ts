@@ -10,12 +10,39 @@ const source = join(project, 'src')
  * table, so that whoever uses the SDK needs none of the Worker's sources or types.
  */
 export function operationTypes(): string {
+  const [signatures = ''] = inferred(
+    `import type { Signatures } from '${source}/operations/signatures.ts'`,
+    'Signatures',
+  )
+  const words = wordsOf([...new Set(signatures.match(named) ?? [])])
+  const types = signatures.replace(named, (name) => words.get(name) ?? name)
+  const text = `/** What each operation takes and answers. Made by \`npm run sdk:types\` from the table of operations. */
+export type Operations = ${types}`
+  return run('biome', ['format', '--stdin-file-path=src/sdk/operations.ts'], text)
+}
+
+/** Where the compiler names a union of words by its file. */
+const named = /import\("[^"]+"\)\.\w+/g
+
+/** The words of each, which the compiler writes out as the members of an object. */
+function wordsOf(names: readonly string[]): ReadonlyMap<string, string> {
+  const objects = inferred('', ...names.map((name) => `Record<${name.replace('"../../', `"${project}/`)}, 0>`))
+  const words = objects.map((object) =>
+    object
+      .match(/\w+(?=: 0)/g)
+      ?.map((word) => `'${word}'`)
+      .join(' | '),
+  )
+  return new Map(names.map((name, at) => [name, `(${words[at]})`]))
+}
+
+/** Types as the compiler infers them, in full. What is declared it would emit by its name. */
+function inferred(imports: string, ...types: readonly string[]): readonly string[] {
   const folder = mkdtempSync(join(project, 'node_modules/.operation-types-'))
   try {
-    // What is inferred is emitted in full; an alias would be emitted as its name.
-    const probe = `import type { Signatures } from '${source}/operations/signatures.ts'
+    const probe = `${imports}
 declare function spelled<Of>(): { [Name in keyof Of]: Of[Name] }
-export const signatures = spelled<Signatures>()
+${types.map((type, at) => `export const probe${at} = spelled<${type}>()`).join('\n')}
 `
     writeFileSync(join(folder, 'probe.ts'), probe)
     const compilerOptions = {
@@ -26,27 +53,20 @@ export const signatures = spelled<Signatures>()
       rootDir: project,
       outDir: join(folder, 'out'),
     }
-    const config = { extends: join(project, 'tsconfig.json'), compilerOptions, files: ['probe.ts'], include: [] }
+    const declarations = join(source, '**/*.d.ts')
+    const config = {
+      extends: join(project, 'tsconfig.json'),
+      compilerOptions,
+      files: ['probe.ts'],
+      include: [declarations],
+    }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
     run('tsc', ['-p', folder])
     const emitted = readFileSync(join(folder, 'out', folder.slice(project.length), 'probe.d.ts'), 'utf8')
-    const types = emitted.replace('export declare const signatures:', 'export type Operations =')
-    const text = `/** What each operation takes and answers. Made by \`npm run sdk:types\` from the table of operations. */\n${withoutImports(types)}`
-    return run('biome', ['format', '--stdin-file-path=src/sdk/operations.ts'], text)
+    return emitted.split(/export declare const probe\d+:/).slice(1)
   } finally {
     rmSync(folder, { recursive: true })
   }
-}
-
-/** Where the compiler names a union of words by its file, the words themselves. */
-function withoutImports(types: string): string {
-  return types.replace(/import\("[^"]*\/src\/([^"]+)"\)\.(\w+)/g, (whole, file: string, name: string) => {
-    const [, words] =
-      new RegExp(`export type ${name} =\\s*((?:\\|?\\s*'\\w+'\\s*)+)`).exec(readFileSync(join(source, file), 'utf8')) ??
-      []
-    if (words === undefined) throw new Error(`${whole} is no union of words, and cannot be spelled out`)
-    return `(${words.trim()})`
-  })
 }
 
 function run(command: string, args: readonly string[], input = ''): string {

@@ -120,71 +120,101 @@ export type Operations = {
       readonly XksKeyId?: string | undefined
     }
     readonly output: {
-      readonly KeyMetadata:
-        | {
-            readonly AWSAccountId: string
-            readonly KeyId: string
+      readonly KeyMetadata: {
+        readonly AWSAccountId: string
+        readonly KeyId: string
+        readonly Arn: string
+        readonly CreationDate: Date
+        readonly Enabled: boolean
+        readonly Description: string
+        readonly KeyUsage:
+          | 'ENCAPSULATE_DECAPSULATE'
+          | 'ENCRYPT_DECRYPT'
+          | 'GENERATE_VERIFY_MAC'
+          | 'KEY_AGREEMENT'
+          | 'SIGN_VERIFY'
+        readonly KeyState:
+          | 'Creating'
+          | 'Disabled'
+          | 'Enabled'
+          | 'PendingDeletion'
+          | 'PendingImport'
+          | 'PendingReplicaDeletion'
+          | 'Unavailable'
+          | 'Updating'
+        readonly DeletionDate?: Date
+        readonly Origin: 'AWS_KMS' | 'EXTERNAL'
+        readonly KeyManager: 'AWS' | 'CUSTOMER'
+        readonly CustomerMasterKeySpec:
+          | 'ECC_NIST_EDWARDS25519'
+          | 'ECC_NIST_P256'
+          | 'ECC_NIST_P384'
+          | 'ECC_NIST_P521'
+          | 'ECC_SECG_P256K1'
+          | 'HMAC_224'
+          | 'HMAC_256'
+          | 'HMAC_384'
+          | 'HMAC_512'
+          | 'ML_DSA_44'
+          | 'ML_DSA_65'
+          | 'ML_DSA_87'
+          | 'ML_KEM_1024'
+          | 'ML_KEM_512'
+          | 'ML_KEM_768'
+          | 'RSA_2048'
+          | 'RSA_3072'
+          | 'RSA_4096'
+          | 'SYMMETRIC_DEFAULT'
+        readonly KeySpec:
+          | 'ECC_NIST_EDWARDS25519'
+          | 'ECC_NIST_P256'
+          | 'ECC_NIST_P384'
+          | 'ECC_NIST_P521'
+          | 'ECC_SECG_P256K1'
+          | 'HMAC_224'
+          | 'HMAC_256'
+          | 'HMAC_384'
+          | 'HMAC_512'
+          | 'ML_DSA_44'
+          | 'ML_DSA_65'
+          | 'ML_DSA_87'
+          | 'ML_KEM_1024'
+          | 'ML_KEM_512'
+          | 'ML_KEM_768'
+          | 'RSA_2048'
+          | 'RSA_3072'
+          | 'RSA_4096'
+          | 'SYMMETRIC_DEFAULT'
+        readonly MultiRegion: boolean
+        readonly CurrentKeyMaterialId?: string
+        readonly ExpirationModel?: string
+        readonly ValidTo?: Date
+        readonly MultiRegionConfiguration?: {
+          readonly MultiRegionKeyType: string | null
+          readonly PrimaryKey: {
             readonly Arn: string
-            readonly CreationDate: Date
-            readonly Enabled: boolean
-            readonly Description: string
-            readonly KeyUsage: 'ENCRYPT_DECRYPT'
-            readonly KeyState:
-              | 'Creating'
-              | 'Enabled'
-              | 'Disabled'
-              | 'PendingDeletion'
-              | 'PendingReplicaDeletion'
-              | 'PendingImport'
-              | 'Unavailable'
-              | 'Updating'
-            readonly DeletionDate?: Date
-            readonly Origin: 'AWS_KMS' | 'EXTERNAL'
-            readonly KeyManager: 'AWS' | 'CUSTOMER'
-            readonly CustomerMasterKeySpec: 'SYMMETRIC_DEFAULT'
-            readonly KeySpec: 'SYMMETRIC_DEFAULT'
-            readonly EncryptionAlgorithms: readonly 'SYMMETRIC_DEFAULT'[]
-            readonly MultiRegion: boolean
-            readonly CurrentKeyMaterialId?: string
-            readonly MultiRegionConfiguration?: never
+            readonly Region: string
           }
-        | {
-            readonly AWSAccountId: string
-            readonly KeyId: string
+          readonly ReplicaKeys: readonly {
             readonly Arn: string
-            readonly CreationDate: Date
-            readonly Enabled: boolean
-            readonly Description: string
-            readonly KeyUsage: 'ENCRYPT_DECRYPT'
-            readonly KeyState:
-              | 'Creating'
-              | 'Enabled'
-              | 'Disabled'
-              | 'PendingDeletion'
-              | 'PendingReplicaDeletion'
-              | 'PendingImport'
-              | 'Unavailable'
-              | 'Updating'
-            readonly DeletionDate?: Date
-            readonly Origin: 'AWS_KMS' | 'EXTERNAL'
-            readonly KeyManager: 'AWS' | 'CUSTOMER'
-            readonly CustomerMasterKeySpec: 'SYMMETRIC_DEFAULT'
-            readonly KeySpec: 'SYMMETRIC_DEFAULT'
-            readonly EncryptionAlgorithms: readonly 'SYMMETRIC_DEFAULT'[]
-            readonly MultiRegion: boolean
-            readonly CurrentKeyMaterialId?: string
-            readonly MultiRegionConfiguration: {
-              readonly MultiRegionKeyType: string | null
-              readonly PrimaryKey: {
-                readonly Arn: string
-                readonly Region: string
-              }
-              readonly ReplicaKeys: readonly {
-                readonly Arn: string
-                readonly Region: string
-              }[]
-            }
-          }
+            readonly Region: string
+          }[]
+        }
+      }
+    }
+  }
+  readonly Decapsulate: {
+    readonly input: {
+      readonly DryRun?: boolean | undefined
+      readonly EncapsulationAlgorithm: 'ML_KEM'
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyId: string
+      readonly SharedSecretCiphertextBlob: Uint8Array<ArrayBufferLike>
+    }
+    readonly output: {
+      readonly KeyId: string
+      readonly SharedSecret: Uint8Array<ArrayBuffer>
+      readonly EncapsulationAlgorithm: 'ML_KEM'
     }
   }
   readonly Decrypt: {
@@ -192,12 +222,7 @@ export type Operations = {
       readonly CiphertextBlob?: Uint8Array<ArrayBufferLike> | undefined
       readonly DryRun?: boolean | undefined
       readonly DryRunModifiers?: readonly 'IGNORE_CIPHERTEXT'[] | undefined
-      readonly EncryptionAlgorithm?:
-        | 'RSAES_OAEP_SHA_1'
-        | 'RSAES_OAEP_SHA_256'
-        | 'SM2PKE'
-        | 'SYMMETRIC_DEFAULT'
-        | undefined
+      readonly EncryptionAlgorithm?: ('RSAES_OAEP_SHA_1' | 'RSAES_OAEP_SHA_256' | 'SYMMETRIC_DEFAULT') | undefined
       readonly EncryptionContext?: Readonly<Record<string, string>> | undefined
       readonly GrantTokens?: readonly string[] | undefined
       readonly KeyId?: string | undefined
@@ -211,8 +236,8 @@ export type Operations = {
     readonly output: {
       readonly KeyId: string
       readonly Plaintext: Uint8Array<ArrayBuffer>
-      readonly EncryptionAlgorithm: string
-      readonly KeyMaterialId: string
+      readonly EncryptionAlgorithm: 'RSAES_OAEP_SHA_1' | 'RSAES_OAEP_SHA_256' | 'SYMMETRIC_DEFAULT'
+      readonly KeyMaterialId?: string
     }
   }
   readonly DeleteAlias: {
@@ -221,77 +246,136 @@ export type Operations = {
     }
     readonly output: undefined
   }
+  readonly DeleteImportedKeyMaterial: {
+    readonly input: {
+      readonly KeyId: string
+      readonly KeyMaterialId?: string | undefined
+    }
+    readonly output: {
+      readonly KeyId: string
+      readonly KeyMaterialId?: string
+    }
+  }
+  readonly DeriveSharedSecret: {
+    readonly input: {
+      readonly DryRun?: boolean | undefined
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyAgreementAlgorithm: 'ECDH'
+      readonly KeyId: string
+      readonly PublicKey: Uint8Array<ArrayBufferLike>
+      readonly Recipient?:
+        | {
+            readonly AttestationDocument?: Uint8Array<ArrayBufferLike> | undefined
+            readonly KeyEncryptionAlgorithm?: 'RSAES_OAEP_SHA_256' | undefined
+          }
+        | undefined
+    }
+    readonly output: {
+      readonly KeyId: string
+      readonly SharedSecret: Uint8Array<ArrayBuffer>
+      readonly KeyAgreementAlgorithm: 'ECDH'
+      readonly KeyOrigin: 'AWS_KMS' | 'EXTERNAL'
+    }
+  }
+  readonly DescribeCustomKeyStores: {
+    readonly input: {
+      readonly CustomKeyStoreId?: string | undefined
+      readonly CustomKeyStoreName?: string | undefined
+      readonly Limit?: number | undefined
+      readonly Marker?: string | undefined
+    }
+    readonly output: {
+      readonly CustomKeyStores: readonly never[]
+      readonly Truncated: boolean
+    }
+  }
   readonly DescribeKey: {
     readonly input: {
       readonly GrantTokens?: readonly string[] | undefined
       readonly KeyId: string
     }
     readonly output: {
-      readonly KeyMetadata:
-        | {
-            readonly AWSAccountId: string
-            readonly KeyId: string
+      readonly KeyMetadata: {
+        readonly AWSAccountId: string
+        readonly KeyId: string
+        readonly Arn: string
+        readonly CreationDate: Date
+        readonly Enabled: boolean
+        readonly Description: string
+        readonly KeyUsage:
+          | 'ENCAPSULATE_DECAPSULATE'
+          | 'ENCRYPT_DECRYPT'
+          | 'GENERATE_VERIFY_MAC'
+          | 'KEY_AGREEMENT'
+          | 'SIGN_VERIFY'
+        readonly KeyState:
+          | 'Creating'
+          | 'Disabled'
+          | 'Enabled'
+          | 'PendingDeletion'
+          | 'PendingImport'
+          | 'PendingReplicaDeletion'
+          | 'Unavailable'
+          | 'Updating'
+        readonly DeletionDate?: Date
+        readonly Origin: 'AWS_KMS' | 'EXTERNAL'
+        readonly KeyManager: 'AWS' | 'CUSTOMER'
+        readonly CustomerMasterKeySpec:
+          | 'ECC_NIST_EDWARDS25519'
+          | 'ECC_NIST_P256'
+          | 'ECC_NIST_P384'
+          | 'ECC_NIST_P521'
+          | 'ECC_SECG_P256K1'
+          | 'HMAC_224'
+          | 'HMAC_256'
+          | 'HMAC_384'
+          | 'HMAC_512'
+          | 'ML_DSA_44'
+          | 'ML_DSA_65'
+          | 'ML_DSA_87'
+          | 'ML_KEM_1024'
+          | 'ML_KEM_512'
+          | 'ML_KEM_768'
+          | 'RSA_2048'
+          | 'RSA_3072'
+          | 'RSA_4096'
+          | 'SYMMETRIC_DEFAULT'
+        readonly KeySpec:
+          | 'ECC_NIST_EDWARDS25519'
+          | 'ECC_NIST_P256'
+          | 'ECC_NIST_P384'
+          | 'ECC_NIST_P521'
+          | 'ECC_SECG_P256K1'
+          | 'HMAC_224'
+          | 'HMAC_256'
+          | 'HMAC_384'
+          | 'HMAC_512'
+          | 'ML_DSA_44'
+          | 'ML_DSA_65'
+          | 'ML_DSA_87'
+          | 'ML_KEM_1024'
+          | 'ML_KEM_512'
+          | 'ML_KEM_768'
+          | 'RSA_2048'
+          | 'RSA_3072'
+          | 'RSA_4096'
+          | 'SYMMETRIC_DEFAULT'
+        readonly MultiRegion: boolean
+        readonly CurrentKeyMaterialId?: string
+        readonly ExpirationModel?: string
+        readonly ValidTo?: Date
+        readonly MultiRegionConfiguration?: {
+          readonly MultiRegionKeyType: string | null
+          readonly PrimaryKey: {
             readonly Arn: string
-            readonly CreationDate: Date
-            readonly Enabled: boolean
-            readonly Description: string
-            readonly KeyUsage: 'ENCRYPT_DECRYPT'
-            readonly KeyState:
-              | 'Creating'
-              | 'Enabled'
-              | 'Disabled'
-              | 'PendingDeletion'
-              | 'PendingReplicaDeletion'
-              | 'PendingImport'
-              | 'Unavailable'
-              | 'Updating'
-            readonly DeletionDate?: Date
-            readonly Origin: 'AWS_KMS' | 'EXTERNAL'
-            readonly KeyManager: 'AWS' | 'CUSTOMER'
-            readonly CustomerMasterKeySpec: 'SYMMETRIC_DEFAULT'
-            readonly KeySpec: 'SYMMETRIC_DEFAULT'
-            readonly EncryptionAlgorithms: readonly 'SYMMETRIC_DEFAULT'[]
-            readonly MultiRegion: boolean
-            readonly CurrentKeyMaterialId?: string
-            readonly MultiRegionConfiguration?: never
+            readonly Region: string
           }
-        | {
-            readonly AWSAccountId: string
-            readonly KeyId: string
+          readonly ReplicaKeys: readonly {
             readonly Arn: string
-            readonly CreationDate: Date
-            readonly Enabled: boolean
-            readonly Description: string
-            readonly KeyUsage: 'ENCRYPT_DECRYPT'
-            readonly KeyState:
-              | 'Creating'
-              | 'Enabled'
-              | 'Disabled'
-              | 'PendingDeletion'
-              | 'PendingReplicaDeletion'
-              | 'PendingImport'
-              | 'Unavailable'
-              | 'Updating'
-            readonly DeletionDate?: Date
-            readonly Origin: 'AWS_KMS' | 'EXTERNAL'
-            readonly KeyManager: 'AWS' | 'CUSTOMER'
-            readonly CustomerMasterKeySpec: 'SYMMETRIC_DEFAULT'
-            readonly KeySpec: 'SYMMETRIC_DEFAULT'
-            readonly EncryptionAlgorithms: readonly 'SYMMETRIC_DEFAULT'[]
-            readonly MultiRegion: boolean
-            readonly CurrentKeyMaterialId?: string
-            readonly MultiRegionConfiguration: {
-              readonly MultiRegionKeyType: string | null
-              readonly PrimaryKey: {
-                readonly Arn: string
-                readonly Region: string
-              }
-              readonly ReplicaKeys: readonly {
-                readonly Arn: string
-                readonly Region: string
-              }[]
-            }
-          }
+            readonly Region: string
+          }[]
+        }
+      }
     }
   }
   readonly DisableKey: {
@@ -319,15 +403,24 @@ export type Operations = {
     }
     readonly output: undefined
   }
+  readonly Encapsulate: {
+    readonly input: {
+      readonly DryRun?: boolean | undefined
+      readonly EncapsulationAlgorithm: 'ML_KEM'
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyId: string
+    }
+    readonly output: {
+      readonly KeyId: string
+      readonly SharedSecret: Uint8Array<ArrayBuffer>
+      readonly SharedSecretCiphertextBlob: Uint8Array<ArrayBuffer>
+      readonly EncapsulationAlgorithm: 'ML_KEM'
+    }
+  }
   readonly Encrypt: {
     readonly input: {
       readonly DryRun?: boolean | undefined
-      readonly EncryptionAlgorithm?:
-        | 'RSAES_OAEP_SHA_1'
-        | 'RSAES_OAEP_SHA_256'
-        | 'SM2PKE'
-        | 'SYMMETRIC_DEFAULT'
-        | undefined
+      readonly EncryptionAlgorithm?: ('RSAES_OAEP_SHA_1' | 'RSAES_OAEP_SHA_256' | 'SYMMETRIC_DEFAULT') | undefined
       readonly EncryptionContext?: Readonly<Record<string, string>> | undefined
       readonly GrantTokens?: readonly string[] | undefined
       readonly KeyId: string
@@ -336,7 +429,7 @@ export type Operations = {
     readonly output: {
       readonly CiphertextBlob: Uint8Array<ArrayBuffer>
       readonly KeyId: string
-      readonly EncryptionAlgorithm: string
+      readonly EncryptionAlgorithm: 'RSAES_OAEP_SHA_1' | 'RSAES_OAEP_SHA_256' | 'SYMMETRIC_DEFAULT'
     }
   }
   readonly GenerateDataKey: {
@@ -361,6 +454,91 @@ export type Operations = {
       readonly KeyMaterialId: string
     }
   }
+  readonly GenerateDataKeyPair: {
+    readonly input: {
+      readonly DryRun?: boolean | undefined
+      readonly EncryptionContext?: Readonly<Record<string, string>> | undefined
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyId: string
+      readonly KeyPairSpec:
+        | 'ECC_NIST_EDWARDS25519'
+        | 'ECC_NIST_P256'
+        | 'ECC_NIST_P384'
+        | 'ECC_NIST_P521'
+        | 'ECC_SECG_P256K1'
+        | 'ML_KEM_1024'
+        | 'ML_KEM_512'
+        | 'ML_KEM_768'
+        | 'RSA_2048'
+        | 'RSA_3072'
+        | 'RSA_4096'
+        | 'SM2'
+      readonly Recipient?:
+        | {
+            readonly AttestationDocument?: Uint8Array<ArrayBufferLike> | undefined
+            readonly KeyEncryptionAlgorithm?: 'RSAES_OAEP_SHA_256' | undefined
+          }
+        | undefined
+    }
+    readonly output: {
+      readonly PrivateKeyCiphertextBlob: Uint8Array<ArrayBuffer>
+      readonly PrivateKeyPlaintext: Uint8Array<ArrayBuffer>
+      readonly PublicKey: Uint8Array<ArrayBuffer> | null
+      readonly KeyId: string
+      readonly KeyPairSpec:
+        | 'ECC_NIST_EDWARDS25519'
+        | 'ECC_NIST_P256'
+        | 'ECC_NIST_P384'
+        | 'ECC_NIST_P521'
+        | 'ECC_SECG_P256K1'
+        | 'ML_KEM_1024'
+        | 'ML_KEM_512'
+        | 'ML_KEM_768'
+        | 'RSA_2048'
+        | 'RSA_3072'
+        | 'RSA_4096'
+      readonly KeyMaterialId: string
+    }
+  }
+  readonly GenerateDataKeyPairWithoutPlaintext: {
+    readonly input: {
+      readonly DryRun?: boolean | undefined
+      readonly EncryptionContext?: Readonly<Record<string, string>> | undefined
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyId: string
+      readonly KeyPairSpec:
+        | 'ECC_NIST_EDWARDS25519'
+        | 'ECC_NIST_P256'
+        | 'ECC_NIST_P384'
+        | 'ECC_NIST_P521'
+        | 'ECC_SECG_P256K1'
+        | 'ML_KEM_1024'
+        | 'ML_KEM_512'
+        | 'ML_KEM_768'
+        | 'RSA_2048'
+        | 'RSA_3072'
+        | 'RSA_4096'
+        | 'SM2'
+    }
+    readonly output: {
+      readonly PrivateKeyCiphertextBlob: Uint8Array<ArrayBuffer>
+      readonly PublicKey: Uint8Array<ArrayBuffer> | null
+      readonly KeyId: string
+      readonly KeyPairSpec:
+        | 'ECC_NIST_EDWARDS25519'
+        | 'ECC_NIST_P256'
+        | 'ECC_NIST_P384'
+        | 'ECC_NIST_P521'
+        | 'ECC_SECG_P256K1'
+        | 'ML_KEM_1024'
+        | 'ML_KEM_512'
+        | 'ML_KEM_768'
+        | 'RSA_2048'
+        | 'RSA_3072'
+        | 'RSA_4096'
+      readonly KeyMaterialId: string
+    }
+  }
   readonly GenerateDataKeyWithoutPlaintext: {
     readonly input: {
       readonly DryRun?: boolean | undefined
@@ -374,6 +552,20 @@ export type Operations = {
       readonly CiphertextBlob: Uint8Array<ArrayBuffer>
       readonly KeyId: string
       readonly KeyMaterialId: string
+    }
+  }
+  readonly GenerateMac: {
+    readonly input: {
+      readonly DryRun?: boolean | undefined
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyId: string
+      readonly MacAlgorithm: 'HMAC_SHA_224' | 'HMAC_SHA_256' | 'HMAC_SHA_384' | 'HMAC_SHA_512'
+      readonly Message: Uint8Array<ArrayBufferLike>
+    }
+    readonly output: {
+      readonly KeyId: string
+      readonly Mac: Uint8Array<ArrayBuffer>
+      readonly MacAlgorithm: 'HMAC_SHA_224' | 'HMAC_SHA_256' | 'HMAC_SHA_384' | 'HMAC_SHA_512'
     }
   }
   readonly GenerateRandom: {
@@ -421,19 +613,93 @@ export type Operations = {
     readonly input: {
       readonly KeyId: string
     }
-    readonly output:
-      | {
-          readonly KeyId: string
-          readonly KeyRotationEnabled: boolean
-          readonly RotationPeriodInDays?: never
-          readonly NextRotationDate?: never
-        }
-      | {
-          readonly KeyId: string
-          readonly KeyRotationEnabled: boolean
-          readonly RotationPeriodInDays: number
-          readonly NextRotationDate: Date
-        }
+    readonly output: {
+      readonly KeyId: string
+      readonly KeyRotationEnabled: boolean
+      readonly RotationPeriodInDays?: number
+      readonly NextRotationDate?: Date
+    }
+  }
+  readonly GetParametersForImport: {
+    readonly input: {
+      readonly KeyId: string
+      readonly WrappingAlgorithm:
+        | 'RSAES_OAEP_SHA_1'
+        | 'RSAES_OAEP_SHA_256'
+        | 'RSAES_PKCS1_V1_5'
+        | 'RSA_AES_KEY_WRAP_SHA_1'
+        | 'RSA_AES_KEY_WRAP_SHA_256'
+        | 'SM2PKE'
+      readonly WrappingKeySpec: 'RSA_2048' | 'RSA_3072' | 'RSA_4096' | 'SM2'
+    }
+    readonly output: {
+      readonly KeyId: string
+      readonly ImportToken: Uint8Array<ArrayBuffer>
+      readonly PublicKey: Uint8Array<ArrayBuffer>
+      readonly ParametersValidTo: Date
+    }
+  }
+  readonly GetPublicKey: {
+    readonly input: {
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyId: string
+    }
+    readonly output: {
+      readonly KeyId: string
+      readonly PublicKey: Uint8Array<ArrayBuffer> | null
+      readonly CustomerMasterKeySpec:
+        | 'ECC_NIST_EDWARDS25519'
+        | 'ECC_NIST_P256'
+        | 'ECC_NIST_P384'
+        | 'ECC_NIST_P521'
+        | 'ECC_SECG_P256K1'
+        | 'ML_DSA_44'
+        | 'ML_DSA_65'
+        | 'ML_DSA_87'
+        | 'ML_KEM_1024'
+        | 'ML_KEM_512'
+        | 'ML_KEM_768'
+        | 'RSA_2048'
+        | 'RSA_3072'
+        | 'RSA_4096'
+      readonly KeySpec:
+        | 'ECC_NIST_EDWARDS25519'
+        | 'ECC_NIST_P256'
+        | 'ECC_NIST_P384'
+        | 'ECC_NIST_P521'
+        | 'ECC_SECG_P256K1'
+        | 'ML_DSA_44'
+        | 'ML_DSA_65'
+        | 'ML_DSA_87'
+        | 'ML_KEM_1024'
+        | 'ML_KEM_512'
+        | 'ML_KEM_768'
+        | 'RSA_2048'
+        | 'RSA_3072'
+        | 'RSA_4096'
+      readonly KeyUsage:
+        | 'ENCAPSULATE_DECAPSULATE'
+        | 'ENCRYPT_DECRYPT'
+        | 'GENERATE_VERIFY_MAC'
+        | 'KEY_AGREEMENT'
+        | 'SIGN_VERIFY'
+    }
+  }
+  readonly ImportKeyMaterial: {
+    readonly input: {
+      readonly EncryptedKeyMaterial: Uint8Array<ArrayBufferLike>
+      readonly ExpirationModel?: 'KEY_MATERIAL_DOES_NOT_EXPIRE' | 'KEY_MATERIAL_EXPIRES' | undefined
+      readonly ImportToken: Uint8Array<ArrayBufferLike>
+      readonly ImportType?: 'EXISTING_KEY_MATERIAL' | 'NEW_KEY_MATERIAL' | undefined
+      readonly KeyId: string
+      readonly KeyMaterialDescription?: string | undefined
+      readonly KeyMaterialId?: string | undefined
+      readonly ValidTo?: Date | undefined
+    }
+    readonly output: {
+      readonly KeyId: string
+      readonly KeyMaterialId?: string
+    }
   }
   readonly ListAliases: {
     readonly input: {
@@ -473,6 +739,7 @@ export type Operations = {
         readonly Operations: readonly string[]
         readonly Constraints?: {
           readonly [x: string]: unknown
+          readonly [x: number]: unknown
         }
       }[]
     }
@@ -504,6 +771,8 @@ export type Operations = {
         readonly KeyMaterialState: string
         readonly RotationDate?: Date
         readonly RotationType?: 'AUTOMATIC' | 'ON_DEMAND'
+        readonly KeyMaterialDescription?: string
+        readonly ImportState?: string
       }[]
     }
   }
@@ -554,6 +823,7 @@ export type Operations = {
         readonly Operations: readonly string[]
         readonly Constraints?: {
           readonly [x: string]: unknown
+          readonly [x: number]: unknown
         }
       }[]
     }
@@ -571,22 +841,14 @@ export type Operations = {
     readonly input: {
       readonly CiphertextBlob?: Uint8Array<ArrayBufferLike> | undefined
       readonly DestinationEncryptionAlgorithm?:
-        | 'RSAES_OAEP_SHA_1'
-        | 'RSAES_OAEP_SHA_256'
-        | 'SM2PKE'
-        | 'SYMMETRIC_DEFAULT'
+        | ('RSAES_OAEP_SHA_1' | 'RSAES_OAEP_SHA_256' | 'SYMMETRIC_DEFAULT')
         | undefined
       readonly DestinationEncryptionContext?: Readonly<Record<string, string>> | undefined
       readonly DestinationKeyId: string
       readonly DryRun?: boolean | undefined
       readonly DryRunModifiers?: readonly 'IGNORE_CIPHERTEXT'[] | undefined
       readonly GrantTokens?: readonly string[] | undefined
-      readonly SourceEncryptionAlgorithm?:
-        | 'RSAES_OAEP_SHA_1'
-        | 'RSAES_OAEP_SHA_256'
-        | 'SM2PKE'
-        | 'SYMMETRIC_DEFAULT'
-        | undefined
+      readonly SourceEncryptionAlgorithm?: ('RSAES_OAEP_SHA_1' | 'RSAES_OAEP_SHA_256' | 'SYMMETRIC_DEFAULT') | undefined
       readonly SourceEncryptionContext?: Readonly<Record<string, string>> | undefined
       readonly SourceKeyId?: string | undefined
     }
@@ -594,10 +856,10 @@ export type Operations = {
       readonly CiphertextBlob: Uint8Array<ArrayBuffer>
       readonly SourceKeyId: string
       readonly KeyId: string
-      readonly SourceEncryptionAlgorithm: string
-      readonly DestinationEncryptionAlgorithm: string
-      readonly SourceKeyMaterialId: string
-      readonly DestinationKeyMaterialId: string
+      readonly SourceEncryptionAlgorithm: 'RSAES_OAEP_SHA_1' | 'RSAES_OAEP_SHA_256' | 'SYMMETRIC_DEFAULT'
+      readonly DestinationEncryptionAlgorithm: 'RSAES_OAEP_SHA_1' | 'RSAES_OAEP_SHA_256' | 'SYMMETRIC_DEFAULT'
+      readonly SourceKeyMaterialId?: string
+      readonly DestinationKeyMaterialId?: string
     }
   }
   readonly RetireGrant: {
@@ -635,14 +897,53 @@ export type Operations = {
       readonly DeletionDate?: Date
       readonly KeyState:
         | 'Creating'
-        | 'Enabled'
         | 'Disabled'
+        | 'Enabled'
         | 'PendingDeletion'
-        | 'PendingReplicaDeletion'
         | 'PendingImport'
+        | 'PendingReplicaDeletion'
         | 'Unavailable'
         | 'Updating'
       readonly PendingWindowInDays: number
+    }
+  }
+  readonly Sign: {
+    readonly input: {
+      readonly DryRun?: boolean | undefined
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyId: string
+      readonly Message: Uint8Array<ArrayBufferLike>
+      readonly MessageType?: 'DIGEST' | 'EXTERNAL_MU' | 'RAW' | undefined
+      readonly SigningAlgorithm:
+        | 'ECDSA_SHA_256'
+        | 'ECDSA_SHA_384'
+        | 'ECDSA_SHA_512'
+        | 'ED25519_PH_SHA_512'
+        | 'ED25519_SHA_512'
+        | 'ML_DSA_SHAKE_256'
+        | 'RSASSA_PKCS1_V1_5_SHA_256'
+        | 'RSASSA_PKCS1_V1_5_SHA_384'
+        | 'RSASSA_PKCS1_V1_5_SHA_512'
+        | 'RSASSA_PSS_SHA_256'
+        | 'RSASSA_PSS_SHA_384'
+        | 'RSASSA_PSS_SHA_512'
+    }
+    readonly output: {
+      readonly KeyId: string
+      readonly Signature: Uint8Array<ArrayBuffer>
+      readonly SigningAlgorithm:
+        | 'ECDSA_SHA_256'
+        | 'ECDSA_SHA_384'
+        | 'ECDSA_SHA_512'
+        | 'ED25519_PH_SHA_512'
+        | 'ED25519_SHA_512'
+        | 'ML_DSA_SHAKE_256'
+        | 'RSASSA_PKCS1_V1_5_SHA_256'
+        | 'RSASSA_PKCS1_V1_5_SHA_384'
+        | 'RSASSA_PKCS1_V1_5_SHA_512'
+        | 'RSASSA_PSS_SHA_256'
+        | 'RSASSA_PSS_SHA_384'
+        | 'RSASSA_PSS_SHA_512'
     }
   }
   readonly TagResource: {
@@ -675,5 +976,60 @@ export type Operations = {
       readonly KeyId: string
     }
     readonly output: undefined
+  }
+  readonly Verify: {
+    readonly input: {
+      readonly DryRun?: boolean | undefined
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyId: string
+      readonly Message: Uint8Array<ArrayBufferLike>
+      readonly MessageType?: 'DIGEST' | 'EXTERNAL_MU' | 'RAW' | undefined
+      readonly Signature: Uint8Array<ArrayBufferLike>
+      readonly SigningAlgorithm:
+        | 'ECDSA_SHA_256'
+        | 'ECDSA_SHA_384'
+        | 'ECDSA_SHA_512'
+        | 'ED25519_PH_SHA_512'
+        | 'ED25519_SHA_512'
+        | 'ML_DSA_SHAKE_256'
+        | 'RSASSA_PKCS1_V1_5_SHA_256'
+        | 'RSASSA_PKCS1_V1_5_SHA_384'
+        | 'RSASSA_PKCS1_V1_5_SHA_512'
+        | 'RSASSA_PSS_SHA_256'
+        | 'RSASSA_PSS_SHA_384'
+        | 'RSASSA_PSS_SHA_512'
+    }
+    readonly output: {
+      readonly KeyId: string
+      readonly SignatureValid: boolean
+      readonly SigningAlgorithm:
+        | 'ECDSA_SHA_256'
+        | 'ECDSA_SHA_384'
+        | 'ECDSA_SHA_512'
+        | 'ED25519_PH_SHA_512'
+        | 'ED25519_SHA_512'
+        | 'ML_DSA_SHAKE_256'
+        | 'RSASSA_PKCS1_V1_5_SHA_256'
+        | 'RSASSA_PKCS1_V1_5_SHA_384'
+        | 'RSASSA_PKCS1_V1_5_SHA_512'
+        | 'RSASSA_PSS_SHA_256'
+        | 'RSASSA_PSS_SHA_384'
+        | 'RSASSA_PSS_SHA_512'
+    }
+  }
+  readonly VerifyMac: {
+    readonly input: {
+      readonly DryRun?: boolean | undefined
+      readonly GrantTokens?: readonly string[] | undefined
+      readonly KeyId: string
+      readonly Mac: Uint8Array<ArrayBufferLike>
+      readonly MacAlgorithm: 'HMAC_SHA_224' | 'HMAC_SHA_256' | 'HMAC_SHA_384' | 'HMAC_SHA_512'
+      readonly Message: Uint8Array<ArrayBufferLike>
+    }
+    readonly output: {
+      readonly KeyId: string
+      readonly MacValid: boolean
+      readonly MacAlgorithm: 'HMAC_SHA_224' | 'HMAC_SHA_256' | 'HMAC_SHA_384' | 'HMAC_SHA_512'
+    }
   }
 }

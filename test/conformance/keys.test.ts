@@ -98,13 +98,12 @@ describe('CreateKey', () => {
   const longPolicy = JSON.stringify({ ...policy, Id: 'i'.repeat(33_000) })
 
   itRefuses(kms, [
-    ['a spec', 'CreateKey', { KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' }, notServed('KeySpec RSA_2048')],
-    ['a spec', 'CreateKey', { KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' }, notServed('KeySpec HMAC_256')],
+    ['a spec', 'CreateKey', { KeySpec: 'SM2', KeyUsage: 'SIGN_VERIFY' }, notServed('KeySpec SM2')],
     [
       'a deprecated spec',
       'CreateKey',
-      { CustomerMasterKeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' },
-      notServed('KeySpec ECC_NIST_P256'),
+      { CustomerMasterKeySpec: 'SM2', KeyUsage: 'SIGN_VERIFY' },
+      notServed('KeySpec SM2'),
     ],
     ['an origin', 'CreateKey', { Origin: 'AWS_CLOUDHSM' }, notServed('Origin AWS_CLOUDHSM')],
     ['an external key', 'CreateKey', { XksKeyId: 'x' }, notServed('XksKeyId')],

@@ -23,17 +23,24 @@ const rows: readonly Row[] = [
   { operation: 'CancelKeyDeletion', enabled: isNotDeleting, disabled: isNotDeleting, deleting: null },
   { operation: 'CreateAlias', ...notDeleting },
   { operation: 'CreateGrant', ...use },
+  { operation: 'Decapsulate', ...use },
   { operation: 'Decrypt', ...use },
+  { operation: 'DeriveSharedSecret', ...use },
   { operation: 'DescribeKey', ...anyState },
   { operation: 'DisableKey', ...notDeleting },
   { operation: 'DisableKeyRotation', ...use },
   { operation: 'EnableKey', ...notDeleting },
   { operation: 'EnableKeyRotation', ...use },
+  { operation: 'Encapsulate', ...use },
   { operation: 'Encrypt', ...use },
   { operation: 'GenerateDataKey', ...use },
+  { operation: 'GenerateDataKeyPair', ...use },
+  { operation: 'GenerateDataKeyPairWithoutPlaintext', ...use },
   { operation: 'GenerateDataKeyWithoutPlaintext', ...use },
+  { operation: 'GenerateMac', ...use },
   { operation: 'GetKeyPolicy', ...anyState },
   { operation: 'GetKeyRotationStatus', ...anyState },
+  { operation: 'GetPublicKey', ...notDeleting },
   { operation: 'ListAliases', ...anyState },
   { operation: 'ListGrants', ...anyState },
   { operation: 'ListKeyPolicies', ...anyState },
@@ -46,10 +53,13 @@ const rows: readonly Row[] = [
   { operation: 'RevokeGrant', ...anyState },
   { operation: 'RotateKeyOnDemand', ...use },
   { operation: 'ScheduleKeyDeletion', ...notDeleting },
+  { operation: 'Sign', ...use },
   { operation: 'TagResource', ...notDeleting },
   { operation: 'UntagResource', ...notDeleting },
   { operation: 'UpdateAlias', ...notDeleting },
   { operation: 'UpdateKeyDescription', ...notDeleting },
+  { operation: 'Verify', ...use },
+  { operation: 'VerifyMac', ...use },
   // Not of a key, or of its alias alone.
   { operation: 'DeleteAlias', ...anyState },
 ]
@@ -65,8 +75,8 @@ async function expectAnswer(
   else expect(refusalIn(answer)).toBe(refusal.replace('{arn}', key.arn))
 }
 
-async function keyIn(state: 'enabled' | 'disabled' | 'deleting'): Promise<TestKey> {
-  const key = await newKey(kms)
+async function keyIn(state: 'enabled' | 'disabled' | 'deleting', operation = ''): Promise<TestKey> {
+  const key = await newKey(kms, uses[operation]?.kind)
   if (state === 'disabled') await kms.ask('DisableKey', { KeyId: key.id })
   if (state === 'deleting') await kms.ask('ScheduleKeyDeletion', { KeyId: key.id, PendingWindowInDays: 7 })
   return key
@@ -76,6 +86,7 @@ it('names every operation that is served, but for those without a key', () => {
   const named = [
     ...rows.map(({ operation }) => operation),
     'CreateKey',
+    'DescribeCustomKeyStores',
     'GenerateRandom',
     'ListKeys',
     'ListRetirableGrants',
@@ -84,9 +95,9 @@ it('names every operation that is served, but for those without a key', () => {
 })
 
 describe.each(rows)('$operation', ({ operation, disabled, deleting, enabled = null }) => {
-  it('of an enabled key', async () => expectAnswer(operation, await keyIn('enabled'), enabled))
-  it('of a disabled key', async () => expectAnswer(operation, await keyIn('disabled'), disabled))
-  it('of a key pending deletion', async () => expectAnswer(operation, await keyIn('deleting'), deleting))
+  it('of an enabled key', async () => expectAnswer(operation, await keyIn('enabled', operation), enabled))
+  it('of a disabled key', async () => expectAnswer(operation, await keyIn('disabled', operation), disabled))
+  it('of a key pending deletion', async () => expectAnswer(operation, await keyIn('deleting', operation), deleting))
 })
 
 it('ReEncrypt looks at the source and at the destination', async () => {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { type Caller, openKms } from '../support/conformance.ts'
 import { openTerraform } from '../support/terraform.ts'
@@ -26,6 +27,20 @@ resource "aws_kms_alias" "app" {
   target_key_id = aws_kms_key.app.key_id
 }
 output "key_id" { value = aws_kms_key.app.key_id }
+`
+
+const material = randomBytes(32).toString('base64')
+
+const externalKey = (validTo: string, description: string) => `
+resource "aws_kms_external_key" "own" {
+  description             = "${description}"
+  key_material_base64     = "${material}"
+  valid_to                = "${validTo}"
+  enabled                 = true
+  deletion_window_in_days = 7
+  tags                    = { Name = "own" }
+}
+output "key_id" { value = aws_kms_external_key.own.id }
 `
 
 interface Changing {
@@ -169,6 +184,28 @@ describe.skipIf(why !== null)(`terraform${why === null ? '' : `: skipped, as ${w
     await terraform.destroy()
     expect(await metadata()).toMatchObject({ KeyState: 'PendingDeletion' })
     expect((await kms.ask('ListAliases', { KeyId })).json.Aliases).toEqual([])
+  })
+
+  it('keys with material of one’s own', { timeout }, async () => {
+    const date = (days: number) => `${new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 19)}Z`
+    const [soon, later] = [date(10), date(20)]
+    terraform.configure(externalKey(soon, 'first'))
+    const made = await terraform.apply()
+    expect(made).toContain('Resources: 1 added, 0 changed, 0 destroyed.')
+    const KeyId = output(made, 'key_id')
+    const metadata = async () => (await kms.ask('DescribeKey', { KeyId })).json.KeyMetadata
+    const expires = { Origin: 'EXTERNAL', KeyState: 'Enabled', ExpirationModel: 'KEY_MATERIAL_EXPIRES' }
+    expect(await metadata()).toMatchObject({ ...expires, ValidTo: Date.parse(soon) / 1000 })
+    await terraform.expectNoChanges()
+
+    // An expiry is moved by importing the same material again.
+    terraform.configure(externalKey(later, 'second'))
+    expect(await terraform.apply()).toContain('Resources: 0 added, 1 changed, 0 destroyed.')
+    expect(await metadata()).toMatchObject({ ...expires, Description: 'second', ValidTo: Date.parse(later) / 1000 })
+    await terraform.expectNoChanges()
+
+    await terraform.destroy()
+    expect(await metadata()).toMatchObject({ KeyState: 'PendingDeletion' })
   })
 
   it('principals, policies and grants', { timeout }, async () => {

@@ -162,11 +162,9 @@ refuses('the target', [
   { name: 'is a prototype', operation: '__proto__', ...unknown },
 ])
 
-const unserved = `ConnectCustomKeyStore CreateCustomKeyStore Decapsulate DeleteCustomKeyStore
-  DeleteImportedKeyMaterial DeriveSharedSecret DescribeCustomKeyStores DisconnectCustomKeyStore
-  Encapsulate GenerateDataKeyPair GenerateDataKeyPairWithoutPlaintext GenerateMac
-  GetParametersForImport GetPublicKey ImportKeyMaterial ReplicateKey Sign UpdateCustomKeyStore
-  UpdatePrimaryRegion Verify VerifyMac`.split(/\s+/)
+const unserved = `ConnectCustomKeyStore CreateCustomKeyStore DeleteCustomKeyStore DeleteImportedKeyMaterial
+  DisconnectCustomKeyStore GetParametersForImport ImportKeyMaterial ReplicateKey UpdateCustomKeyStore
+  UpdatePrimaryRegion`.split(/\s+/)
 
 refuses(
   'an operation that is not served yet',

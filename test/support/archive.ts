@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
+import type { Miniflare } from 'miniflare'
 import type { TrailHead } from '../../src/audit/digest.ts'
-import { buildWorker } from '../../src/local/build.ts'
-import { project, temporaryState } from './server.ts'
+import { ask, startLoneWorker } from './lone-worker.ts'
+import { temporaryState } from './server.ts'
 
 /** What a bucket has, by name. */
 export type Objects = Map<string, Buffer>
@@ -19,28 +19,11 @@ export class TestArchive {
   }
 
   static async start(): Promise<TestArchive> {
-    const folder = temporaryState()
-    const scriptPath = join(folder, 'worker.js')
-    await buildWorker(join(project, 'test/support/trail-worker.ts'), scriptPath)
-    const worker = {
-      name: 'trail',
-      modules: true,
-      scriptPath,
-      modulesRoot: folder,
-      compatibilityDate: '2026-11-02',
+    const mf = await startLoneWorker('trail-worker.ts', {
       r2Buckets: { ARCHIVE: 'edge-kms-trail' },
       durableObjects: { AUDIT_TRAIL: { className: 'AuditTrail', useSQLite: true } },
       bindings: { ROOT_KEYS: '1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=' },
-    }
-    const options = {
-      cf: false,
-      telemetry: { enabled: false },
-      enableDevRegistry: false,
-      resourcePersistencePath: join(folder, 'storage'),
-      workers: [worker],
-    }
-    const mf = new Miniflare(convertV4MiniflareOptions(options as never))
-    await mf.ready
+    })
     return new TestArchive(mf)
   }
 
@@ -51,12 +34,12 @@ export class TestArchive {
       const eventTime = new Date(time + 1000 * this.#events++).toISOString().replace(/\.\d+/, '')
       return { eventId, eventTime, body: JSON.stringify({ eventID: eventId, eventTime, awsRegion: region }) }
     })
-    const refusal = await this.#ask({ account, region, time, records })
+    const refusal = await ask(this.#mf, { account, region, time, records })
     if (refusal !== null) throw new Error(JSON.stringify(refusal))
   }
 
   async close(account: string, region: string, time: number): Promise<TrailHead> {
-    return ((await this.#ask({ account, region, time })) as { head: TrailHead }).head
+    return ((await ask(this.#mf, { account, region, time })) as { head: TrailHead }).head
   }
 
   async objects(): Promise<Objects> {
@@ -74,11 +57,6 @@ export class TestArchive {
 
   async stop(): Promise<void> {
     await this.#mf.dispose()
-  }
-
-  async #ask(command: object): Promise<unknown> {
-    const response = await this.#mf.dispatchFetch('http://trail/', { method: 'POST', body: JSON.stringify(command) })
-    return response.json()
   }
 }
 

@@ -166,7 +166,48 @@ export function itRefuses(kms: Kms, rows: readonly RefusalRow[]): void {
   })
 }
 
-/** An enabled key, with an alias, a tag, a grant to its account, and a blob of `aGVsbG8=` under it. */
+const hello = 'aGVsbG8='
+
+/** Kinds of keys: how one is made, what a grant on it may allow, and what it makes that another operation takes. */
+const kinds = {
+  encryption: {
+    creation: {},
+    grantable: 'Decrypt',
+    makes: { operation: 'Encrypt', input: { Plaintext: hello }, blob: 'CiphertextBlob' },
+  },
+  signing: {
+    creation: { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' },
+    grantable: 'Sign',
+    makes: {
+      operation: 'Sign',
+      input: { Message: hello, SigningAlgorithm: 'ECDSA_SHA_256' },
+      blob: 'Signature',
+    },
+  },
+  mac: {
+    creation: { KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' },
+    grantable: 'GenerateMac',
+    makes: { operation: 'GenerateMac', input: { Message: hello, MacAlgorithm: 'HMAC_SHA_256' }, blob: 'Mac' },
+  },
+  agreement: {
+    creation: { KeySpec: 'ECC_NIST_P384', KeyUsage: 'KEY_AGREEMENT' },
+    grantable: 'DeriveSharedSecret',
+    makes: { operation: 'GetPublicKey', input: {}, blob: 'PublicKey' },
+  },
+  encapsulation: {
+    creation: { KeySpec: 'ML_KEM_768', KeyUsage: 'ENCAPSULATE_DECAPSULATE' },
+    grantable: 'Decapsulate',
+    makes: {
+      operation: 'Encapsulate',
+      input: { EncapsulationAlgorithm: 'ML_KEM' },
+      blob: 'SharedSecretCiphertextBlob',
+    },
+  },
+} as const
+
+type Kind = keyof typeof kinds
+
+/** An enabled key, with an alias, a tag, a grant to its account, and what it has made of `aGVsbG8=`. */
 export interface TestKey {
   readonly id: string
   readonly arn: string
@@ -175,14 +216,15 @@ export interface TestKey {
   readonly blob: string
 }
 
-export async function newKey(kms: Kms): Promise<TestKey> {
-  const { KeyMetadata } = (await kms.ask('CreateKey', { Tags: [{ TagKey: 'a', TagValue: '1' }] })).json
+export async function newKey(kms: Kms, kind: Kind = 'encryption'): Promise<TestKey> {
+  const { creation, grantable, makes } = kinds[kind]
+  const { KeyMetadata } = (await kms.ask('CreateKey', { ...creation, Tags: [{ TagKey: 'a', TagValue: '1' }] })).json
   const { KeyId: id, Arn: arn } = KeyMetadata as { KeyId: string; Arn: string }
   const alias = newAlias()
   await kms.ask('CreateAlias', { AliasName: alias, TargetKeyId: id })
-  const { GrantId } = (await kms.ask('CreateGrant', { KeyId: id, ...granting(arn) })).json
-  const { CiphertextBlob } = (await kms.ask('Encrypt', { KeyId: id, Plaintext: 'aGVsbG8=' })).json
-  return { id, arn, alias, grantId: GrantId as string, blob: CiphertextBlob as string }
+  const { GrantId } = (await kms.ask('CreateGrant', { KeyId: id, ...granting(arn, grantable) })).json
+  const { [makes.blob]: blob } = (await kms.ask(makes.operation, { KeyId: id, ...makes.input })).json
+  return { id, arn, alias, grantId: GrantId as string, blob: blob as string }
 }
 
 export function newAlias(): string {
@@ -190,6 +232,8 @@ export function newAlias(): string {
 }
 
 interface Use {
+  /** Of the key; not given: one that encrypts. */
+  readonly kind?: Kind
   /** With which it succeeds on an enabled key, but for CancelKeyDeletion. */
   input(key: TestKey): Readonly<Record<string, unknown>>
   /** The members of its answer, which is empty where there are none. */
@@ -199,9 +243,9 @@ interface Use {
 }
 
 /** To the account of the key, which has all rights by its policy: nothing comes of it. */
-function granting(keyArn: string) {
+function granting(keyArn: string, operation = 'Decrypt') {
   const root = rootArnOf(keyArn)
-  return { GranteePrincipal: root, RetiringPrincipal: root, Operations: ['Decrypt'] }
+  return { GranteePrincipal: root, RetiringPrincipal: root, Operations: [operation] }
 }
 
 function rootArnOf(keyArn: string): string {
@@ -229,17 +273,36 @@ export const uses: Readonly<Record<string, Use>> = {
     names: keyOnly,
   },
   CreateKey: { input: () => ({}), output: metadata },
+  Decapsulate: {
+    kind: 'encapsulation',
+    input: ({ id, blob }) => ({ KeyId: id, SharedSecretCiphertextBlob: blob, EncapsulationAlgorithm: 'ML_KEM' }),
+    output: 'KeyId SharedSecret EncapsulationAlgorithm',
+    names: keyOrAlias,
+  },
   Decrypt: {
     input: ({ id, blob }) => ({ CiphertextBlob: blob, KeyId: id }),
     output: 'KeyId Plaintext EncryptionAlgorithm KeyMaterialId',
     names: keyOrAlias,
   },
   DeleteAlias: { input: ({ alias }) => ({ AliasName: alias }), output: '' },
+  DeriveSharedSecret: {
+    kind: 'agreement',
+    input: ({ id, blob }) => ({ KeyId: id, KeyAgreementAlgorithm: 'ECDH', PublicKey: blob }),
+    output: 'KeyId SharedSecret KeyAgreementAlgorithm KeyOrigin',
+    names: keyOrAlias,
+  },
+  DescribeCustomKeyStores: { input: () => ({}), output: `CustomKeyStores ${next}` },
   DescribeKey: { input: onKey, output: metadata, names: keyOrAlias },
   DisableKey: { input: onKey, output: '', names: keyOnly },
   DisableKeyRotation: { input: onKey, output: '', names: keyOnly },
   EnableKey: { input: onKey, output: '', names: keyOnly },
   EnableKeyRotation: { input: onKey, output: '', names: keyOnly },
+  Encapsulate: {
+    kind: 'encapsulation',
+    input: ({ id }) => ({ KeyId: id, EncapsulationAlgorithm: 'ML_KEM' }),
+    output: 'KeyId SharedSecret SharedSecretCiphertextBlob EncapsulationAlgorithm',
+    names: keyOrAlias,
+  },
   Encrypt: {
     input: ({ id }) => ({ KeyId: id, Plaintext: 'aGVsbG8=' }),
     output: 'CiphertextBlob KeyId EncryptionAlgorithm',
@@ -250,15 +313,37 @@ export const uses: Readonly<Record<string, Use>> = {
     output: 'CiphertextBlob Plaintext KeyId KeyMaterialId',
     names: keyOrAlias,
   },
+  GenerateDataKeyPair: {
+    input: ({ id }) => ({ KeyId: id, KeyPairSpec: 'ECC_NIST_P256' }),
+    output: 'PrivateKeyCiphertextBlob PrivateKeyPlaintext PublicKey KeyId KeyPairSpec KeyMaterialId',
+    names: keyOrAlias,
+  },
+  GenerateDataKeyPairWithoutPlaintext: {
+    input: ({ id }) => ({ KeyId: id, KeyPairSpec: 'ML_KEM_512' }),
+    output: 'PrivateKeyCiphertextBlob PublicKey KeyId KeyPairSpec KeyMaterialId',
+    names: keyOrAlias,
+  },
   GenerateDataKeyWithoutPlaintext: {
     input: ({ id }) => ({ KeyId: id, NumberOfBytes: 24 }),
     output: 'CiphertextBlob KeyId KeyMaterialId',
+    names: keyOrAlias,
+  },
+  GenerateMac: {
+    kind: 'mac',
+    input: ({ id }) => ({ KeyId: id, Message: hello, MacAlgorithm: 'HMAC_SHA_256' }),
+    output: 'KeyId Mac MacAlgorithm',
     names: keyOrAlias,
   },
   GenerateRandom: { input: () => ({ NumberOfBytes: 16 }), output: 'Plaintext' },
   GetKeyLastUsage: { input: onKey, output: 'KeyId TrackingStartDate KeyCreationDate', names: keyOnly },
   GetKeyPolicy: { input: onKey, output: 'Policy PolicyName', names: keyOnly },
   GetKeyRotationStatus: { input: onKey, output: 'KeyId KeyRotationEnabled', names: keyOnly },
+  GetPublicKey: {
+    kind: 'signing',
+    input: onKey,
+    output: 'KeyId PublicKey CustomerMasterKeySpec KeySpec KeyUsage SigningAlgorithms',
+    names: keyOrAlias,
+  },
   ListAliases: { input: onKey, output: `Aliases ${next}`, names: keyOnly },
   ListGrants: { input: onKey, output: `Grants ${next}`, names: keyOnly },
   ListKeyPolicies: { input: onKey, output: `PolicyNames ${next}`, names: keyOnly },
@@ -288,6 +373,12 @@ export const uses: Readonly<Record<string, Use>> = {
   RevokeGrant: { input: onGrant, output: '', names: keyOnly },
   RotateKeyOnDemand: { input: onKey, output: 'KeyId', names: keyOnly },
   ScheduleKeyDeletion: { input: onKey, output: 'KeyId DeletionDate KeyState PendingWindowInDays', names: keyOnly },
+  Sign: {
+    kind: 'signing',
+    input: ({ id }) => ({ KeyId: id, Message: hello, SigningAlgorithm: 'ECDSA_SHA_256' }),
+    output: 'KeyId Signature SigningAlgorithm',
+    names: keyOrAlias,
+  },
   TagResource: {
     input: ({ id }) => ({ KeyId: id, Tags: [{ TagKey: 'b', TagValue: '' }] }),
     output: '',
@@ -300,6 +391,18 @@ export const uses: Readonly<Record<string, Use>> = {
     names: ['TargetKeyId', 'key'],
   },
   UpdateKeyDescription: { input: ({ id }) => ({ KeyId: id, Description: 'd' }), output: '', names: keyOnly },
+  Verify: {
+    kind: 'signing',
+    input: ({ id, blob }) => ({ KeyId: id, Message: hello, SigningAlgorithm: 'ECDSA_SHA_256', Signature: blob }),
+    output: 'KeyId SignatureValid SigningAlgorithm',
+    names: keyOrAlias,
+  },
+  VerifyMac: {
+    kind: 'mac',
+    input: ({ id, blob }) => ({ KeyId: id, Message: hello, MacAlgorithm: 'HMAC_SHA_256', Mac: blob }),
+    output: 'KeyId MacValid MacAlgorithm',
+    names: keyOrAlias,
+  },
 }
 
 /** The default key policy, which is also what AWS writes where none is given. */

@@ -106,9 +106,9 @@ export function newKey(keyId: string): NewKey {
 }
 
 /** A key of the account, and a stub of its object. */
-export async function createKey(keyId: string = crypto.randomUUID()) {
+export async function createKey(keyId: string = crypto.randomUUID(), options: Partial<NewKey> = {}) {
   const key = keyObject(env.KEYS, region, keyId)
-  const snapshot = await key.create(callBy(), newKey(keyId))
+  const snapshot = await key.create(callBy(), { ...newKey(keyId), ...options })
   if (isRefusal(snapshot)) throw new Error(snapshot.reason)
   return { keyId, key, snapshot, stub: env.KEYS.getByName(`${region}/${keyId}`) }
 }

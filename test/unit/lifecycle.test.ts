@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { KeyRecord, KeyState } from '../../src/key/key.ts'
 import {
   nextDue,
+  recordAt,
   rotationAfter,
   type StatefulOperation,
   stateRefusal,
@@ -31,6 +32,7 @@ const enabled: KeyRecord = {
   rotation: null,
   onDemandRotations: 0,
   materialExpiresAt: null,
+  leftoverExpiresAt: null,
   currentMaterialId: '00'.repeat(32),
 }
 
@@ -62,6 +64,7 @@ const guide: readonly (readonly [cells: string, operations: string])[] = [
   ['7 7 7 7 6 7 7 7', 'GetKeyRotationStatus'],
   ['✓ 1 3 3r 5 7 14 15', 'RotateKeyOnDemand'],
   ['✓ ✓ 3 3r ✓ ✓ ✓ 15', 'ScheduleKeyDeletion'],
+  ['9 9 9 9 9 9 9 9', 'GetParametersForImport ImportKeyMaterial DeleteImportedKeyMaterial'],
   ['4 4 ✓ ✓ 4 4 4 4', 'CancelKeyDeletion'],
 ]
 const footnotes: Readonly<Record<string, readonly [name: string, message: string]>> = {
@@ -71,27 +74,63 @@ const footnotes: Readonly<Record<string, readonly [name: string, message: string
   4: ['KMSInvalidStateException', `${arn} is not pending deletion.`],
   5: ['KMSInvalidStateException', `${arn} is pending import.`],
   6: ['UnsupportedOperationException', `${arn} origin is EXTERNAL which is not valid for this operation.`],
+  9: ['UnsupportedOperationException', `${arn} origin is AWS_KMS which is not valid for this operation.`],
   11: ['KMSInvalidStateException', `${arn} is unavailable.`],
   14: ['KMSInvalidStateException', `${arn} is creating.`],
   15: ['KMSInvalidStateException', `${arn} is updating.`],
 }
-const cells = guide.flatMap(([row, operations]) =>
-  operations.split(' ').flatMap((operation) =>
-    row.split(' ').map((cell, column) => ({
-      operation: operation as StatefulOperation,
-      state: columns[column] as KeyState,
-      footnote: footnotes[cell] ?? null,
-    })),
-  ),
-)
+function cellsOf(rows: typeof guide) {
+  return rows.flatMap(([row, operations]) =>
+    operations.split(' ').flatMap((operation) =>
+      row.split(' ').map((cell, column) => ({
+        operation: operation as StatefulOperation,
+        state: columns[column] as KeyState,
+        footnote: footnotes[cell] ?? null,
+      })),
+    ),
+  )
+}
+const cells = cellsOf(guide)
 
 it('covers every state of every operation once', () => {
-  expect(new Set(cells.map(({ operation, state }) => `${operation} ${state}`)).size).toBe(29 * columns.length)
+  expect(new Set(cells.map(({ operation, state }) => `${operation} ${state}`)).size).toBe(32 * columns.length)
 })
 
 it.each(cells)('$operation of a key that is $state', ({ operation, state, footnote }) => {
   const refusal = stateRefusal({ ...enabled, state }, operation)
   expect(refusal === null ? null : [refusal.refused, refusal.message]).toEqual(footnote)
+})
+
+/** The same guide, of a key with imported material: what it says of 7 and 9, and of keys that wait for an import. */
+const external = { ...enabled, origin: 'EXTERNAL' } as const
+const ofExternal: typeof guide = [
+  ['✓ ✓ 3 3r ✓ 11 14 15', 'GetParametersForImport'],
+  ['✓ ✓ 3 3r ✓ 11 14 ✓', 'ImportKeyMaterial'],
+  ['✓ ✓ ✓ ✓ ✓ 11 14 15', 'DeleteImportedKeyMaterial'],
+  ['6 6 6 6 6 6 6 6', 'EnableKeyRotation DisableKeyRotation GetKeyRotationStatus'],
+  ['✓ 1 3 3r 5 7 14 15', 'RotateKeyOnDemand'],
+]
+
+it.each(cellsOf(ofExternal))(
+  '$operation of a key with imported material that is $state',
+  ({ operation, state, footnote }) => {
+    const refusal = stateRefusal({ ...external, state }, operation)
+    expect(refusal === null ? null : [refusal.refused, refusal.message]).toEqual(footnote)
+  },
+)
+
+describe('recordAt', () => {
+  const expiring = { ...external, materialExpiresAt: 9 }
+
+  it.each([
+    ['before its material expires', expiring, 8, 'Enabled'],
+    ['as its material expires', expiring, 9, 'PendingImport'],
+    ['disabled, after', { ...expiring, state: 'Disabled' }, 10, 'PendingImport'],
+    ['pending deletion, after', { ...expiring, state: 'PendingDeletion' }, 10, 'PendingDeletion'],
+    ['whose material does not expire', external, 10, 'Enabled'],
+  ] as const)('of a key %s', (_name, record, time, state) => {
+    expect(recordAt(record, time)).toEqual({ ...record, state })
+  })
 })
 
 describe('nextDue', () => {
@@ -110,6 +149,8 @@ describe('nextDue', () => {
     ['a key pending import', { state: 'PendingImport', rotation }, null],
     ['a key whose material expires', { materialExpiresAt: 9 }, { work: 'expire', at: 9 }],
     ['a disabled key whose material expires', { state: 'Disabled', materialExpiresAt: 9 }, { work: 'expire', at: 9 }],
+    ['a key with a wrapping key', { state: 'PendingImport', leftoverExpiresAt: 4 }, { work: 'expire', at: 4 }],
+    ['the first of both', { materialExpiresAt: 9, leftoverExpiresAt: 4 }, { work: 'expire', at: 4 }],
     ['one pending deletion first', { state: 'PendingDeletion', deletion, materialExpiresAt: 9 }, erase],
     [
       'one pending deletion after',

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Key } from '../../src/key/key.ts'
 import { eventsSent, faults } from '../support/test-worker.ts'
 import { account, callBy, createKey, dayMs, env, indexRow, region, sweepCall } from '../support/workerd.ts'
+import { importInto, newMaterial } from './import.ts'
 
 beforeEach(() => {
   vi.spyOn(console, 'warn').mockImplementation(() => {})
@@ -135,30 +136,28 @@ describe('imported material', () => {
     ['Disabled', 'PendingImport'],
     ['PendingDeletion', 'PendingDeletion'],
   ])('of a key that is %s expires on its date, once', async (before, after) => {
-    const { keyId, key, stub, snapshot } = await createKey()
-    const at = callBy().time + 5 * dayMs
+    const { keyId, key, stub } = await createKey(undefined, { origin: 'EXTERNAL' })
+    const call = callBy()
+    const at = call.time + 5 * dayMs
+    const keyMaterialId = await importInto(key, newMaterial(), { expiresAt: at }, call)
+    if (before === 'Disabled') await key.disable(callBy())
     if (before === 'PendingDeletion') await key.scheduleDeletion(callBy(), 7)
-    // As an import with an expiry will store it.
-    await runInDurableObject(stub, (_, { storage }) => {
-      storage.sql.exec(
-        `update kms_key set origin = 'EXTERNAL', state = ?, material_expires_at = ?, revision = revision + 1`,
-        before,
-        at,
-      )
-    })
-    await evictDurableObject(stub)
+    // The wrapping key is gone after a day.
+    expect(await indexRow(keyId)).toMatchObject({ state: before, due_at: call.time + dayMs })
+    expect(await settleAt(key, call.time + dayMs)).toBe('expired')
+    expect(sentOf(keyId)).toEqual([])
     expect(await settleAt(key, at - 1)).toBe('nothing')
     expect(await indexRow(keyId)).toMatchObject({ due_at: at })
     expect(await settleAt(key, at)).toBe('expired')
     expect(await settleAt(key, at)).toBe('nothing')
     expect(await indexRow(keyId)).toMatchObject({ state: after })
     const left = await runInDurableObject(stub, (_, { storage }) =>
-      storage.sql.exec('select * from material').toArray(),
+      storage.sql.exec('select key_material_id, length(sealed) as bytes from material').toArray(),
     )
-    expect(left).toEqual([])
+    expect(left).toEqual([{ key_material_id: keyMaterialId, bytes: 0 }])
     await expect.poll(() => sentOf(keyId)).toMatchObject([{ 'detail-type': 'KMS Imported Key Material Expiration' }])
     expect(await recordsOf(keyId, 'DeleteExpiredKeyMaterial')).toMatchObject([
-      { serviceEventDetails: { keyId, keyMaterialId: snapshot.current?.keyMaterialId } },
+      { serviceEventDetails: { keyId, keyMaterialId } },
     ])
     const end = await settleAt(key, at + 10 * dayMs)
     expect(end).toBe(before === 'PendingDeletion' ? 'deleted' : 'nothing')

@@ -2,7 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { afterEach, describe, expect, it } from 'vitest'
 import { defaultKeyPolicy } from '../../src/access/key-policy.ts'
 import { keyObject } from '../../src/key/directory.ts'
-import type { Key, KeyCall, KeySnapshot } from '../../src/key/key.ts'
+import type { Key, KeyCall, KeySnapshot, NewMaterial } from '../../src/key/key.ts'
 import { servicePrincipal } from '../../src/model/call.ts'
 import { isRefusal } from '../../src/model/errors.ts'
 import { faults, KeyObject } from '../support/test-worker.ts'
@@ -30,6 +30,7 @@ const methods: Record<keyof Key, (key: Key, call: KeyCall, keyId: string) => Pro
   cancelDeletion: (key, call) => key.cancelDeletion(call),
   create: (key, call, keyId) => key.create(call, newKey(keyId)),
   createGrant: (key, call) => key.createGrant(call, newGrant(), false),
+  deleteMaterial: (key, call) => key.deleteMaterial(call, null),
   describe: (key, call) => key.describe(call, 'DescribeKey'),
   disable: (key, call) => key.disable(call),
   disableRotation: (key, call) => key.disableRotation(call),
@@ -37,7 +38,10 @@ const methods: Record<keyof Key, (key: Key, call: KeyCall, keyId: string) => Pro
   enableRotation: (key, call) => key.enableRotation(call, 365),
   grantsAllowing: (key, call) => key.grantsAllowing(call, call, 'kms:Decrypt'),
   grantsNaming: (key, call) => key.grantsNaming(call, [account], 10),
+  importMaterial: (key, call) => key.importMaterial(call, newMaterial),
   listGrants: (key, call) => key.listGrants(call, grantPage),
+  parametersForImport: (key, call) =>
+    key.parametersForImport(call, { algorithm: 'RSAES_OAEP_SHA_256', spec: 'RSA_2048' }),
   putPolicy: (key, call) =>
     key.putPolicy(call, { policy: defaultKeyPolicy(account), policyPrincipalIds: {}, isLockoutChecked: false }),
   republish: (key, call) => key.republish(call, ''),
@@ -56,6 +60,14 @@ const methods: Record<keyof Key, (key: Key, call: KeyCall, keyId: string) => Pro
   version: (key, call) => key.version(call, '00'.repeat(16)),
 }
 
+const newMaterial: NewMaterial = {
+  importToken: new Uint8Array(1),
+  encrypted: new Uint8Array(1),
+  expiresAt: null,
+  importType: null,
+  description: null,
+  keyMaterialId: null,
+}
 const grantPage = { after: '', limit: 10, grantId: null, granteePrincipal: null, granteeServicePrincipal: null }
 
 /** What only this deployment itself may ask. */

@@ -1,0 +1,233 @@
+import { contentOf, importTokenExpiry, makeImportToken, readImportToken } from '../crypto/import-token.ts'
+import { acceptMaterial } from '../crypto/material.ts'
+import type { RootKeys } from '../crypto/root-keys.ts'
+import { sealVersion } from '../crypto/version.ts'
+import {
+  generateWrappingKey,
+  isDirect,
+  type StoredWrappingKey,
+  unwrapMaterial,
+  type WrappingKeySpec,
+} from '../crypto/wrapping-key.ts'
+import { keyArn } from '../model/arn.ts'
+import type { Call } from '../model/call.ts'
+import { isRefusal, refuse } from '../model/errors.ts'
+import type { ImportedVersion } from './import-storage.ts'
+import type { Key, KeyCall, KeyRecord, NewMaterial, WantedParameters } from './key.ts'
+import type { KeyCore } from './key-core.ts'
+import { stateRefusal, stateWithoutMaterial } from './lifecycle.ts'
+
+/** How many wrapping keys a key keeps: all stay good for their day, unless more are asked for. */
+const wrappingKeysMax = 32
+
+/** Material that is brought from outside: how it comes, and how it goes again. */
+export class Imports {
+  readonly #core: KeyCore
+
+  constructor(core: KeyCore) {
+    this.#core = core
+  }
+
+  async parameters(call: KeyCall, wanted: WantedParameters): ReturnType<Key['parametersForImport']> {
+    const record = await this.#core.read(call, 'kms:GetParametersForImport')
+    if (isRefusal(record)) return record
+    const refusal = stateRefusal(record, 'GetParametersForImport') ?? wrappingRefusal(record, wanted)
+    if (refusal !== null) return refusal
+    const roots = await this.#core.sealingRoots()
+    if (isRefusal(roots)) return roots
+    const identity = { ...placeOf(record), ...wanted, wrappingKeyId: crypto.randomUUID() }
+    const wrappingKey = await generateWrappingKey(roots, identity)
+    const { publicKey } = wrappingKey
+    const expiresAt = importTokenExpiry(call.time)
+    const importToken = await makeImportToken(roots, { ...identity, publicKey }, expiresAt)
+    const snapshot = await this.#core.change(call, 'GetParametersForImport', (current) => {
+      this.#core.imports.addWrappingKey({ ...wrappingKey, expiresAt }, wrappingKeysMax)
+      return this.#withMaterials(current)
+    })
+    return isRefusal(snapshot) ? snapshot : { importToken, publicKey, expiresAt, snapshot }
+  }
+
+  /** Everything is decided again in the transaction that stores the material; before it nothing is changed. */
+  async import(call: KeyCall, given: NewMaterial): ReturnType<Key['importMaterial']> {
+    const record = await this.#core.read(call, 'kms:ImportKeyMaterial')
+    if (isRefusal(record)) return record
+    const refusal = stateRefusal(record, 'ImportKeyMaterial') ?? optionsRefusal(record, given)
+    if (refusal !== null) return refusal
+    const roots = await this.#core.sealingRoots()
+    if (isRefusal(roots)) return roots
+    const wrappingKey = await this.#wrappingKey(roots, record, given.importToken, call)
+    if (isRefusal(wrappingKey)) return wrappingKey
+    const version = await openedVersion(roots, record, wrappingKey, given.encrypted)
+    if (isRefusal(version)) return version
+    const { keyMaterialId } = version
+    const snapshot = await this.#core.change(call, 'ImportKeyMaterial', (current) => {
+      if (this.#core.imports.wrappingKey(wrappingKey.wrappingKeyId) === null) return invalidToken('it is gone since')
+      const versions = this.#core.imports.versions()
+      const misplaced = placeRefusal(current, versions, keyMaterialId, given)
+      if (misplaced !== null) return misplaced
+      const { description, expiresAt } = given
+      this.#core.imports.put(version, { description, expiresAt, isPending: versions.length > 0 })
+      const currentMaterialId = current.currentMaterialId ?? keyMaterialId
+      return this.#withMaterials({ ...current, currentMaterialId })
+    })
+    return isRefusal(snapshot) ? snapshot : { keyMaterialId, snapshot }
+  }
+
+  async delete(call: KeyCall, wanted: string | null): ReturnType<Key['deleteMaterial']> {
+    let keyMaterialId = wanted
+    const snapshot = await this.#core.change(call, 'DeleteImportedKeyMaterial', (record) => {
+      keyMaterialId ??= record.currentMaterialId
+      const version = this.#core.imports.versions().find((each) => each.keyMaterialId === keyMaterialId)
+      if (wanted !== null && version === undefined) return noSuchMaterial(record, wanted)
+      if (version?.isPresent !== true) return null
+      this.#core.imports.erase(version.keyMaterialId)
+      return this.#withMaterials(record)
+    })
+    return isRefusal(snapshot) ? snapshot : { keyMaterialId, snapshot }
+  }
+
+  /** Belongs into a transaction: the key rotated to the material that waits for it. Null: none does. */
+  rotated(record: KeyRecord, call: Call): KeyRecord | null {
+    const waiting = this.#core.imports
+      .versions()
+      .find((version) => version.isPending && !hasExpired(version, call.time))
+    if (waiting === undefined) return null
+    this.#core.imports.rotateTo(waiting.keyMaterialId, call.time)
+    return this.#withMaterials({ ...record, currentMaterialId: waiting.keyMaterialId })
+  }
+
+  /** Belongs into a transaction: the key without what has come to its date, and the ids of the materials among it. */
+  expired(record: KeyRecord, call: Call): { readonly record: KeyRecord; readonly keyMaterialIds: readonly string[] } {
+    const gone = this.#core.imports.versions().filter((version) => hasExpired(version, call.time))
+    const keyMaterialIds = gone.map(({ keyMaterialId }) => keyMaterialId)
+    for (const keyMaterialId of keyMaterialIds) this.#core.imports.erase(keyMaterialId)
+    this.#core.imports.eraseExpiredWrappingKeys(call.time)
+    return { record: this.#withMaterials(record), keyMaterialIds }
+  }
+
+  /** False: some of the material that is the key's is not here, so that nothing may be done with it. */
+  isWhole(): boolean {
+    const own = this.#core.imports.versions().filter(({ isPending }) => !isPending)
+    return own.length > 0 && own.every(({ isPresent }) => isPresent)
+  }
+
+  /** The record, true to the materials that are stored now. What waits for a rotation is not the key's yet. */
+  #withMaterials(record: KeyRecord): KeyRecord {
+    const expiries = this.#core.imports
+      .versions()
+      .flatMap(({ isPending, expiresAt }) => (isPending ? [] : (expiresAt ?? [])))
+    const { state } = record
+    const stateWithAll = state === 'PendingImport' ? 'Enabled' : state
+    return {
+      ...record,
+      state: this.isWhole() ? stateWithAll : stateWithoutMaterial(state),
+      materialExpiresAt: expiries.length === 0 ? null : Math.min(...expiries),
+      leftoverExpiresAt: this.#core.imports.firstLeftoverExpiry(),
+    }
+  }
+
+  /** The one that the token was made with, for this key. */
+  async #wrappingKey(roots: RootKeys, record: KeyRecord, importToken: Uint8Array, { time }: Call) {
+    const token = await readImportToken(roots, record, importToken)
+    if (token === null) return invalidToken('it was not made for this key')
+    if (token.expiresAt <= time) return expiredToken()
+    const wrappingKey = this.#core.imports.wrappingKey(token.wrappingKeyId)
+    if (wrappingKey === null) return invalidToken('others have taken the place of its wrapping key')
+    if ((await contentOf(wrappingKey)) !== token.content) return invalidToken('it is not of the wrapping key stored')
+    return { ...wrappingKey, ...placeOf(record) }
+  }
+}
+
+/** The material sealed as the key's own. It is here in the open for no longer than that takes. */
+async function openedVersion(
+  roots: RootKeys,
+  record: KeyRecord,
+  wrappingKey: StoredWrappingKey,
+  encrypted: Uint8Array<ArrayBuffer>,
+) {
+  const bytes = await unwrapMaterial(roots, wrappingKey, encrypted)
+  if (bytes === null) return refuse('InvalidCiphertextException', null, 'it does not open under the wrapping key')
+  try {
+    const material = await acceptMaterial(record.spec, bytes)
+    return material === null
+      ? incorrectMaterial(`it is no material of a ${record.spec}`)
+      : await sealVersion(roots, record, material)
+  } finally {
+    bytes.fill(0)
+  }
+}
+
+const everyWrappingKey: readonly WrappingKeySpec[] = ['RSA_2048', 'RSA_3072', 'RSA_4096']
+
+/** Material that is too long to be encrypted by RSA itself, and under which wrapping keys. */
+const tooLong: Readonly<Record<string, readonly WrappingKeySpec[]>> = {
+  ECC_NIST_P521: ['RSA_2048'],
+  RSA_2048: everyWrappingKey,
+  RSA_3072: everyWrappingKey,
+  RSA_4096: everyWrappingKey,
+}
+
+function wrappingRefusal({ spec }: KeyRecord, wanted: WantedParameters) {
+  if (!isDirect(wanted.algorithm) || tooLong[spec]?.includes(wanted.spec) !== true) return null
+  const text = `Key material of ${spec} cannot be wrapped with ${wanted.algorithm} under a wrapping key of ${wanted.spec}.`
+  return refuse('UnsupportedOperationException', text)
+}
+
+/** What only symmetric keys, which may have several materials, can be told. */
+function optionsRefusal({ spec }: KeyRecord, { importType, description, keyMaterialId }: NewMaterial) {
+  if (spec === 'SYMMETRIC_DEFAULT' || (importType ?? description ?? keyMaterialId) === null) return null
+  const text = 'ImportType, KeyMaterialDescription and KeyMaterialId are valid only for symmetric encryption keys.'
+  return refuse('ValidationException', text)
+}
+
+/** Null: this material may take the place that the request means. */
+function placeRefusal(
+  { keyId }: KeyRecord,
+  versions: readonly ImportedVersion[],
+  keyMaterialId: string,
+  given: NewMaterial,
+) {
+  const isKnown = versions.some((version) => version.keyMaterialId === keyMaterialId)
+  const importType = given.importType ?? (versions.length === 0 ? 'NEW_KEY_MATERIAL' : 'EXISTING_KEY_MATERIAL')
+  if (importType === 'EXISTING_KEY_MATERIAL') {
+    if (given.keyMaterialId !== null && given.keyMaterialId !== keyMaterialId) {
+      return incorrectMaterial('it is not the material of the id that is named')
+    }
+    return isKnown ? null : incorrectMaterial('it was never imported into this key')
+  }
+  const waiting = versions.find(({ isPending }) => isPending)
+  if (waiting !== undefined && waiting.keyMaterialId !== keyMaterialId) {
+    const text = `New key material (id: ${keyMaterialId}) cannot be imported into KMS key ${keyId}, because another key material (id: ${waiting.keyMaterialId}) is pending rotation.`
+    return refuse('KMSInvalidStateException', text)
+  }
+  return isKnown && waiting === undefined ? incorrectMaterial('it is a material of this key already') : null
+}
+
+function hasExpired({ expiresAt }: ImportedVersion, time: number): boolean {
+  return expiresAt !== null && expiresAt <= time
+}
+
+function placeOf({ region, account, keyId }: KeyRecord) {
+  return { region, account, keyId }
+}
+
+function invalidToken(reason: string) {
+  const text =
+    'The request was rejected because the provided import token is invalid or is associated with a different KMS key.'
+  return refuse('InvalidImportTokenException', text, reason)
+}
+
+function expiredToken() {
+  const text = 'The request was rejected because the specified import token is expired.'
+  return refuse('ExpiredImportTokenException', text)
+}
+
+function incorrectMaterial(reason: string) {
+  const text =
+    'The request was rejected because the key material in the request is expired, invalid, or does not meet expectations.'
+  return refuse('IncorrectKeyMaterialException', text, reason)
+}
+
+function noSuchMaterial({ region, account, keyId }: KeyRecord, keyMaterialId: string) {
+  return refuse('NotFoundException', `${keyArn(region, account, keyId)} has no key material ${keyMaterialId}.`)
+}
