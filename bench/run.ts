@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildWorker } from '../src/local/build.ts'
 import { migrate } from '../src/local/migrate.ts'
+import { migrations } from '../src/local/parts.ts'
 import { freePort } from '../src/local/ports.ts'
 import { startWorkerd } from '../src/local/server.ts'
 import { guardedKey } from './access.ts'
@@ -55,7 +56,7 @@ const mf = startWorkerd(storage, controlPort, [
 try {
   await mf.ready
   const database = await mf.getD1Database('DB', 'edge-kms')
-  await migrate(database as never, join(project, 'migrations'))
+  await migrate(database as never, migrations())
   console.log(`driver=${driver} connections=${connections} seconds=${seconds} pairs=${pairs}`)
   await measureCrypto()
   if (wants('authorize')) measureAuthorize()

@@ -120,7 +120,7 @@ function open<Opened>(
 }
 
 /** What calls work with: the deployment, and one request's hold on the platform. */
-function servicesOf(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: Seams) {
+export function servicesOf(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: Seams) {
   return {
     ...deployment,
     callers: deployment.credentials,

@@ -3,11 +3,13 @@ import { serveAdmin } from '../http/admin.ts'
 import { wireOf, wires } from '../http/serve.ts'
 import type { Authenticate } from '../http/sigv4.ts'
 import { refuse } from '../model/errors.ts'
-import { rootPrincipal } from '../model/settings.ts'
-import { createKmsEntrypoint, createWorker, type Seams } from '../worker.ts'
+import { parseRootCredentials, type RootCredential, rootPrincipal } from '../model/settings.ts'
+import { createKmsEntrypoint, createWorker, type Seams, servicesOf } from '../worker.ts'
 import { isSettling, localClock, moveClock, settleAll, settlePauses } from './in-worker/clock.ts'
 import type { LocalEnv } from './in-worker/env.ts'
+import { plant } from './in-worker/plant.ts'
 import { countedBatch, countQueues, pendingMessages } from './in-worker/queues.ts'
+import { migrate } from './migrate.ts'
 
 export { AuditTrail, KeyObject } from '../worker.ts'
 
@@ -32,11 +34,48 @@ export class Kms extends createKmsEntrypoint(seams) {
     countQueues(this.env)
     answering++
     try {
+      if (!isPrepared) await prepared(this.env as LocalEnv, this.ctx)
       return await super.invoke(...asked)
     } finally {
       answering--
     }
   }
+}
+
+let preparing: Promise<void> | undefined
+let isPrepared = false
+
+/** Before the first request: what nobody else has brought to the database. Throws a sentence. */
+function prepared(env: LocalEnv, ctx: ExecutionContext): Promise<void> {
+  preparing ??= prepare(env, ctx).finally(() => {
+    preparing = undefined
+  })
+  return preparing
+}
+
+async function prepare(env: LocalEnv, ctx: ExecutionContext): Promise<void> {
+  const { LOCAL_MIGRATIONS, LOCAL_SEED } = env
+  if (LOCAL_MIGRATIONS !== undefined) await migrate(env.DB, JSON.parse(LOCAL_MIGRATIONS))
+  if (LOCAL_SEED !== undefined) await plantSeed(LOCAL_SEED, env, ctx)
+  isPrepared = true
+}
+
+async function plantSeed(seed: string, env: LocalEnv, ctx: ExecutionContext): Promise<void> {
+  const deployment = await deploymentOf(env)
+  if (typeof deployment === 'string') throw new Error(deployment)
+  const [root] = parseRootCredentials(env.ROOT_CREDENTIALS) as ReadonlyMap<string, RootCredential>
+  const call = {
+    requestId: crypto.randomUUID(),
+    principal: (root as [string, RootCredential])[1].principal,
+    accessKeyId: null,
+    region: 'us-east-1',
+    ...localClock(env),
+    sourceIp: null,
+    userAgent: null,
+    isSecure: true,
+    viaService: null,
+  }
+  await plant(JSON.parse(seed), call, servicesOf(deployment, env, ctx, seams))
 }
 
 let isStopping = false
@@ -49,7 +88,7 @@ export default {
     const { headers, url, method } = request
     const local = /^[^/]*\/\/[^/]*\/local\/(\w+)$/.exec(url)?.[1]
     if (local !== undefined && headers.get('x-local-control') === env.LOCAL_CONTROL) {
-      return Response.json(local === 'drain' ? await drain(env) : await settleAll(env))
+      return serveOrder(local, env, ctx)
     }
     const refusal = isStopping ? stopping() : env.LOCAL_LOOPBACK_ONLY ? strangerRefusal(request) : null
     if (refusal !== null) {
@@ -57,6 +96,7 @@ export default {
     }
     answering++
     try {
+      if (!isPrepared) await prepared(env, ctx)
       if (local === 'clock' && method === 'POST') return await serveClock(request, env, ctx)
       return (await worker.fetch?.(request, env, ctx)) as Response
     } finally {
@@ -72,6 +112,17 @@ export default {
     if (!isSettling()) await worker.scheduled?.(event, env, ctx)
   },
 } satisfies ExportedHandler<LocalEnv>
+
+/** For this server's own process. */
+async function serveOrder(name: string, env: LocalEnv, ctx: ExecutionContext): Promise<Response> {
+  if (name === 'drain') return Response.json(await drain(env))
+  try {
+    if (!isPrepared) await prepared(env, ctx)
+  } catch (failure) {
+    return Response.json({ message: (failure as Error).message }, { status: 409 })
+  }
+  return Response.json(name === 'sweep' ? await settleAll(env) : {})
+}
 
 /** Signed as an operator's job is. */
 async function serveClock(request: Request, env: LocalEnv, ctx: ExecutionContext): Promise<Response> {
