@@ -8,6 +8,7 @@ import { migrations } from '../src/local/parts.ts'
 import { freePort } from '../src/local/ports.ts'
 import { startWorkerd } from '../src/local/server.ts'
 import { guardedKey } from './access.ts'
+import { asymmetric, loadOf, measureKeyGeneration } from './asymmetric.ts'
 import { measureRecording, recordings } from './audit.ts'
 import { measureDecisions } from './authorize.ts'
 import { call, connections, type Driven, driveLoad, driver, type Load } from './drive.ts'
@@ -28,14 +29,20 @@ const only = process.argv.slice(2)
 const byOthers = ['user', 'grant', 'session'].map((caller) => `encrypt-by-${caller}`)
 
 const storage = mkdtempSync(join(tmpdir(), 'edge-kms-bench-'))
-const [kmsPort, echoPort, floorPort, controlPort] = [
+const [kmsPort, echoPort, floorPort, primitivePort, controlPort] = [
+  await freePort('127.0.0.1', 0),
   await freePort('127.0.0.1', 0),
   await freePort('127.0.0.1', 0),
   await freePort('127.0.0.1', 0),
   await freePort('127.0.0.1', 0),
 ]
 // Consumers run elsewhere than the isolates that serve, where a Worker is deployed: here they only acknowledge.
-const bundles = { kms: 'bench/acknowledging.ts', echo: 'bench/echo.ts', floor: 'bench/floor.ts' }
+const bundles = {
+  kms: 'bench/acknowledging.ts',
+  echo: 'bench/echo.ts',
+  floor: 'bench/floor.ts',
+  primitive: 'bench/primitive.ts',
+}
 for (const [name, entry] of Object.entries(bundles)) {
   await buildWorker(join(project, entry), join(project, `dist/bench-${name}.js`))
 }
@@ -51,6 +58,7 @@ const mf = startWorkerd(storage, controlPort, [
   },
   { name: 'echo', bundle: bundle('echo'), host, port: echoPort },
   { name: 'floor', bundle: bundle('floor'), host, port: floorPort },
+  { name: 'primitive', bundle: bundle('primitive'), host, port: primitivePort },
 ])
 
 try {
@@ -59,6 +67,13 @@ try {
   await migrate(database as never, migrations())
   console.log(`driver=${driver} connections=${connections} seconds=${seconds} pairs=${pairs}`)
   await measureCrypto()
+  for (const [name, measure] of Object.entries(asymmetric)) {
+    if (!wants(name)) continue
+    const load = await loadOf(measure, kmsPort)
+    const port = { echo: echoPort, primitive: primitivePort }[measure.against]
+    report(name, measure.against, await inTurn(load, { ...load, port }))
+  }
+  if (wants('generate-rsa')) await measureKeyGeneration(kmsPort, pairs, median)
   if (wants('authorize')) measureAuthorize()
   if (only.length === 0 || byOthers.some(wants)) await measureAccess()
   if (wants('index')) await measureIndex(database as never)

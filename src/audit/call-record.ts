@@ -4,7 +4,7 @@ import type { Call } from '../model/call.ts'
 import { isRefusal, type Refusal } from '../model/errors.ts'
 import { type Asked, auditRecord } from './record.ts'
 
-/** Who writes down a call that succeeds: the key's object with its change, this deployment with one of D1, or the queue. */
+/** Who writes down a call that succeeds: the key's object with its change, D1 with a change of its own, or the queue. */
 export type Home = 'object' | 'index' | 'queue'
 
 /** What a call touched and by what it was allowed, gathered while it is served: at its end, its record. */
@@ -15,6 +15,7 @@ export class CallRecord {
   readonly #resources: AuditResource[] = []
   readonly #reasons: string[] = []
   #keyMaterialId: string | undefined
+  #isWritten = false
 
   constructor(call: Call, asked: Asked, home: Home) {
     this.#call = call
@@ -37,6 +38,15 @@ export class CallRecord {
   /** The first key that the call is about; null: none. */
   get keyArn(): string | null {
     return this.#resources.find(({ type }) => type === 'AWS::KMS::Key')?.ARN ?? null
+  }
+
+  /** In D1, with what the call has changed there. */
+  written(): void {
+    this.#isWritten = true
+  }
+
+  get isWritten(): boolean {
+    return this.#isWritten
   }
 
   /** For the object that makes the change; null where the record is written elsewhere. */

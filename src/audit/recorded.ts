@@ -40,6 +40,7 @@ export async function recorded<Answer extends object | undefined>(
   if (isRefusal(answer)) recorder.counters.refused++
   if (isRefusal(answer) || tookMs >= slowMs) log(call, asked, answer, tookMs, record, recorder)
   const isIndexChange = home === 'index' && !isRefusal(answer)
+  if (isIndexChange && record.isWritten) return answer
   if (!isIndexChange && !recorder.trail.isRecording) return answer
   const newEventId = isIndexChange ? undefined : recorder.trail.newEventId
   const events = record.events(answer as Output | Refusal, newEventId)

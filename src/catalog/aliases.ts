@@ -1,5 +1,6 @@
 import { and, asc, eq, exists, gt, isNull, sql } from 'drizzle-orm'
 import { limits } from '../model/limits.ts'
+import { run } from './conditional.ts'
 import type { Database } from './database.ts'
 import { aliases, keys } from './schema.ts'
 
@@ -52,13 +53,14 @@ export function listAliases(
  */
 export async function createAlias(db: Database, alias: Alias): Promise<'created' | 'exists' | 'full' | 'noKey'> {
   const { account, region, aliasName, targetKeyId, createdAt, updatedAt } = alias
-  const inserted = await db.run(
+  const isCreated = await run(
+    db,
     sql`insert into aliases (account, region, alias_name, target_key_id, created_at, updated_at)
         select ${account}, ${region}, ${aliasName}, ${targetKeyId}, ${createdAt}, ${updatedAt}
         where exists ${liveKey(db, alias)} and (${aliasCount(region, targetKeyId)}) < ${limits.aliasesPerKeyMax}
         on conflict do nothing`,
   )
-  if (inserted.meta.changes > 0) return 'created'
+  if (isCreated) return 'created'
   if ((await findAlias(db, alias)) !== null) return 'exists'
   const isLive = (await liveKey(db, alias)).length > 0
   return isLive ? 'full' : 'noKey'
@@ -71,7 +73,7 @@ export async function updateAlias(
   fromKeyId: string,
 ): Promise<'updated' | 'moved' | 'full' | 'noKey'> {
   const { region, targetKeyId, updatedAt } = alias
-  const updated = await db
+  const update = db
     .update(aliases)
     .set({ targetKeyId, updatedAt })
     .where(
@@ -82,6 +84,7 @@ export async function updateAlias(
         sql`(${aliases.targetKeyId} = ${targetKeyId} or (${aliasCount(region, targetKeyId)}) < ${limits.aliasesPerKeyMax})`,
       ),
     )
+  const [updated] = await db.change([update])
   if (updated.meta.changes > 0) return 'updated'
   if ((await findAlias(db, alias))?.targetKeyId !== fromKeyId) return 'moved'
   const isLive = (await liveKey(db, alias)).length > 0
@@ -90,7 +93,7 @@ export async function updateAlias(
 
 /** False: there is no such alias, or it no longer points at `fromKeyId`. */
 export async function deleteAlias(db: Database, name: AliasName, fromKeyId: string): Promise<boolean> {
-  const deleted = await db.delete(aliases).where(and(named(name), eq(aliases.targetKeyId, fromKeyId)))
+  const [deleted] = await db.change([db.delete(aliases).where(and(named(name), eq(aliases.targetKeyId, fromKeyId)))])
   return deleted.meta.changes > 0
 }
 

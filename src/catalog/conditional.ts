@@ -28,12 +28,13 @@ export function insertWhere<Table extends SQLiteTable>(
 export async function runAll(db: Database, statements: readonly SQL[]): Promise<readonly number[]> {
   const [first, ...rest] = statements.map((statement) => db.run(statement))
   if (first === undefined) return []
-  return (await db.batch([first, ...rest])).map(({ meta }) => meta.changes)
+  return (await db.change([first, ...rest])).map(({ meta }) => meta.changes)
 }
 
 /** True where the statement has changed something. */
 export async function run(db: Database, statement: SQL): Promise<boolean> {
-  return (await db.run(statement)).meta.changes > 0
+  const [changed] = await runAll(db, [statement])
+  return changed !== undefined && changed > 0
 }
 
 export function isThere(kind: EntityKind, id: string): SQL {

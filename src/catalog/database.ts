@@ -2,7 +2,10 @@ import { DrizzleQueryError } from 'drizzle-orm'
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 import { SQLiteRaw } from 'drizzle-orm/sqlite-core/query-builders/raw'
 
-export type Database = DrizzleD1Database
+export interface Database extends DrizzleD1Database {
+  /** As `batch`, for what an operation changes: its record may become part of the transaction (`recording.ts`). */
+  readonly change: DrizzleD1Database['batch']
+}
 
 export function database(binding: D1Database): Database {
   const client: Pick<D1Database, 'prepare' | 'batch'> = {
@@ -17,7 +20,7 @@ export function database(binding: D1Database): Database {
     },
   }
   const db = drizzle(client as D1Database)
-  const batch: Database['batch'] = db.batch.bind(db)
+  const batch: DrizzleD1Database['batch'] = db.batch.bind(db)
   db.batch = (queries) => {
     // Drizzle's batch forgets to prepare raw statements, and fails for those that have parameters.
     for (const query of queries) {
@@ -25,7 +28,7 @@ export function database(binding: D1Database): Database {
     }
     return batch(queries)
   }
-  return db
+  return Object.assign(db, { change: db.batch })
 }
 
 /** True for what a query throws that the database has not answered: away, locked, or overloaded. */

@@ -9,27 +9,38 @@ export function eventStatements(
   db: Database,
   records: readonly AuditEvent[],
 ): [BatchItem<'sqlite'>, BatchItem<'sqlite'>] {
-  const rows = JSON.stringify(records.map(rowOf))
-  return [
-    db.run(
-      sql`insert or ignore into events (event_id, account, region, time, source, name, is_read_only, user_name,
-            access_key_id, body, is_change)
-          select value ->> 'eventId', value ->> 'account', value ->> 'region', value ->> 'time', value ->> 'source',
-            value ->> 'name', value ->> 'isReadOnly', value ->> 'userName', value ->> 'accessKeyId', value ->> 'body',
-            1
-          from json_each(${rows})`,
-    ),
-    db.run(
-      sql`insert or ignore into event_resources (account, region, resource_name, resource_type, time, sequence)
-          select event.account, event.region, resource.value ->> 'name', resource.value ->> 'type', event.time,
-            event.sequence
-          from json_each(${rows}) as entry, json_each(entry.value -> 'resources') as resource
-          join events as event on event.event_id = entry.value ->> 'eventId'`,
-    ),
-  ]
+  return [eventStatement(db, records, sql`true`), resourceStatement(db, records)]
 }
 
-/** Written at once: for changes that D1 itself is the home of. */
+/** For a batch, right behind a statement: written where that one has changed something. */
+export function eventStatementWhereChanged(db: Database, records: readonly AuditEvent[]): BatchItem<'sqlite'> {
+  return eventStatement(db, records, sql`changes() > 0`)
+}
+
+function eventStatement(db: Database, records: readonly AuditEvent[], condition: SQL): BatchItem<'sqlite'> {
+  return db.run(
+    sql`insert or ignore into events (event_id, account, region, time, source, name, is_read_only, user_name,
+          access_key_id, body, is_change)
+        select value ->> 'eventId', value ->> 'account', value ->> 'region', value ->> 'time', value ->> 'source',
+          value ->> 'name', value ->> 'isReadOnly', value ->> 'userName', value ->> 'accessKeyId', value ->> 'body',
+          1
+        from json_each(${JSON.stringify(records.map(rowOf))}) where ${condition}`,
+  )
+}
+
+/** For a batch, behind what writes the events: where those are not there, it writes nothing. */
+export function resourceStatement(db: Database, records: readonly AuditEvent[]): BatchItem<'sqlite'> {
+  return db.run(
+    sql`insert or ignore into event_resources (account, region, resource_name, resource_type, time, sequence)
+        select event.account, event.region, resource.value ->> 'name', resource.value ->> 'type', event.time,
+          event.sequence
+        from json_each(${JSON.stringify(records.map(rowOf))}) as entry,
+          json_each(entry.value -> 'resources') as resource
+        join events as event on event.event_id = entry.value ->> 'eventId'`,
+  )
+}
+
+/** Written at once: for calls that are on record as changes of D1 and found nothing to change. */
 export async function recordChanges(db: Database, records: readonly AuditEvent[]): Promise<void> {
   await db.batch(eventStatements(db, records))
 }

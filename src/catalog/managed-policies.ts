@@ -87,7 +87,7 @@ export async function createVersion(
 ): Promise<number | null> {
   const isNew = sql`exists (select 1 from policy_versions where policy_id = ${id} and version = last_version + 1)`
   const becomesDefault = isDefault ? sql`last_version + 1` : sql`default_version`
-  const [[created]] = await db.batch([
+  const [[created]] = await db.change([
     db.all<{ version: number }>(sql`insert into policy_versions (policy_id, version, document, created_at)
         select id, last_version + 1, ${document}, ${time} from managed_policies
         where id = ${id} and ${versionCount} < ${limits.policyVersionsMax} returning version`),

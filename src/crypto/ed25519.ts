@@ -11,8 +11,15 @@ const signatureBytes = 64
 // RFC 8032's rules, not the looser ones of ZIP 215.
 const strictly = { zip215: false } as const
 
+const native = nativeSigning(() => 'Ed25519')
+
 /** PureEdDSA. */
-export const ed25519: Signing = nativeSigning(() => 'Ed25519')
+export const ed25519: Signing = {
+  sign: native.sign,
+  // WebCrypto throws where a signature is of another length.
+  verify: async (key, message, signature) =>
+    signature.length === signatureBytes && native.verify(key, message, signature),
+}
 
 /** Ed25519ph over a digest, which KMS takes for the message: it is hashed once more. */
 export const ed25519OverDigest: Signing = {

@@ -62,7 +62,7 @@ const kinds: Record<KeySpec, MaterialKind> = {
   ML_KEM_1024: native('ML_KEM_1024', 'ML-KEM-1024', encapsulating),
 }
 
-/** New material. The caller erases its bytes. An RSA key takes a tenth of a second or several, which block the isolate. */
+/** New material. The caller erases its bytes. An RSA key blocks the isolate, from 0.1 s to some seconds. */
 export function generateMaterial(spec: KeySpec): Promise<Material> {
   return kinds[spec].generate()
 }

@@ -8,7 +8,12 @@ const curve = curveOf('ECC_SECG_P256K1')
 export const secp256k1Kind: MaterialKind = {
   async generate() {
     const { utils } = await nobleCurve(curve)
-    return withPublicKey(utils.randomSecretKey())
+    const scalar = utils.randomSecretKey()
+    try {
+      return await withPublicKey(scalar)
+    } finally {
+      scalar.fill(0)
+    }
   },
 
   async accept(pkcs8) {

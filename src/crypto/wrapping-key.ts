@@ -1,4 +1,3 @@
-import { aeskwp } from '@noble/ciphers/aes.js'
 import { keyArn } from '../model/arn.ts'
 import { utf8 } from '../model/bytes.ts'
 import type { RootKeys } from './root-keys.ts'
@@ -80,7 +79,7 @@ export async function unwrapMaterial(
   const rsaBytes = algorithms[algorithm].isDirect ? encrypted.length : modulusBytes[spec]
   try {
     const opened = new Uint8Array(await crypto.subtle.decrypt('RSA-OAEP', key, encrypted.subarray(0, rsaBytes)))
-    return algorithms[algorithm].isDirect ? opened : unwrapUnder(opened, encrypted.subarray(rsaBytes))
+    return algorithms[algorithm].isDirect ? opened : await unwrapUnder(opened, encrypted.subarray(rsaBytes))
   } catch {
     return null
   }
@@ -94,9 +93,10 @@ export async function rewrapWrappingKey(roots: RootKeys, wrappingKey: StoredWrap
 }
 
 /** CKM_RSA_AES_KEY_WRAP's second half: AES-256 key wrap with padding (RFC 5649), which WebCrypto lacks. Erases the key. */
-function unwrapUnder(aesKey: Uint8Array<ArrayBuffer>, wrapped: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+async function unwrapUnder(aesKey: Uint8Array<ArrayBuffer>, wrapped: Uint8Array<ArrayBuffer>) {
   try {
     if (aesKey.length !== 32) throw new Error('The key between is AES-256')
+    const { aeskwp } = await import('./noble-ciphers.ts')
     return aeskwp(aesKey).decrypt(wrapped) as Uint8Array<ArrayBuffer>
   } finally {
     aesKey.fill(0)

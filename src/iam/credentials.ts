@@ -158,6 +158,12 @@ export class CredentialDirectory {
     this.#bound.forgetAll()
   }
 
+  /** After one that may have been made or not: where D1 does not tell, who was known stays known. */
+  doubtAll(): void {
+    this.#users.doubtAll()
+    this.#roles.doubtAll()
+  }
+
   async #loadUser(accessKeyId: string): Promise<Credential | Refusal> {
     const key = await loadAccessKey(this.#parts.database, accessKeyId)
     if (key === null) return unrecognized('no such access key')

@@ -4,6 +4,7 @@ import { requestOf } from '../access/request-of.ts'
 import { recorded } from '../audit/recorded.ts'
 import { isDatabaseFailure } from '../catalog/database.ts'
 import { listTags } from '../catalog/iam-tags.ts'
+import { recordingDatabase } from '../catalog/recording.ts'
 import type { Call } from '../model/call.ts'
 import { causeOf, isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
 import { cloudtrail } from './cloudtrail.ts'
@@ -36,10 +37,17 @@ export async function invokeQuery(
   const input = row?.input.parse(rawInput) ?? unknownAction(action, version)
   const parameters = isRefusal(input) ? null : (input as Input)
   const asked = { service, operation: action, isReadOnly: row?.isReadOnly ?? true, parameters }
-  const home = row?.action != null && !row.isReadOnly ? 'index' : 'queue'
-  return recorded(call, asked, home, services, async () =>
-    isRefusal(input) || row === undefined ? (input as Refusal) : served(action, row, input as Input, call, services),
-  )
+  const home = row !== undefined && isChange(row) ? 'index' : 'queue'
+  return recorded(call, asked, home, services, async (record) => {
+    if (isRefusal(input) || row === undefined) return input as Refusal
+    const database = home === 'index' ? recordingDatabase(services.database, record) : services.database
+    return served(action, row, input as Input, call, { ...services, database })
+  })
+}
+
+/** STS changes nothing. */
+function isChange({ action, isReadOnly }: QueryOperation): boolean {
+  return action !== null && !isReadOnly
 }
 
 function unknownAction(action: string, version: string) {
@@ -71,9 +79,8 @@ async function perform(
   held: Call,
   services: IamServices,
 ): Promise<QueryOutput | Refusal> {
-  // A change is decided by the policies of this moment, and not by those that this isolate remembers. STS changes nothing.
-  const isChange = row.action !== null && !row.isReadOnly
-  const principal = isChange ? await services.credentials.fresh(held) : held.principal
+  // A change is decided by the policies of this moment, and not by those that this isolate remembers.
+  const principal = isChange(row) ? await services.credentials.fresh(held) : held.principal
   if (isRefusal(principal)) return principal
   const call = { ...held, principal }
   const target = await row.on(input, call, services)
@@ -89,12 +96,15 @@ async function perform(
     }
   }
   if (isRefusal(target.found)) return target.found
-  if (!isChange) return row.handle(input, call, target.found, services)
+  if (!isChange(row)) return row.handle(input, call, target.found, services)
   try {
-    return await row.handle(input, call, target.found, services)
-  } finally {
-    // Also after a failure: what the database made of it is not known.
+    const answer = await row.handle(input, call, target.found, services)
     services.credentials.forgetAll()
+    return answer
+  } catch (failure) {
+    // What the database made of it is not known; but while it is away, nobody is sent away for it.
+    services.credentials.doubtAll()
+    throw failure
   }
 }
 

@@ -13,9 +13,12 @@ export interface IamServices extends Recorder {
   /** True once the roots were compared with the deployment's check values: what is stored is not sealed before. */
   readonly isProven: boolean
   readonly database: Database
-  /** What this isolate remembers of access keys and policies; forgotten after every change. */
+  /** What this isolate remembers of access keys and policies. */
   readonly credentials: {
+    /** After a change. */
     forgetAll(): void
+    /** After one of which it is not known whether it was made. */
+    doubtAll(): void
     /** The caller with its documents of this moment; refused where it is gone. */
     fresh(call: Call): NowOrLater<Principal | Refusal>
     /** Null: there is no such access key of a root or a user. */

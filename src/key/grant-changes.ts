@@ -48,11 +48,12 @@ export class GrantChanges {
   }
 
   retire(call: KeyCall, grantId: string, isDryRun: boolean) {
-    const decide = (request: AccessRequest, record: KeyRecord) => {
+    const authorized = (request: AccessRequest, record: KeyRecord) => {
       const grant = this.#core.grants.find(grantId)
       return grant === null ? null : authorizeRetire(request, grant, policyOf(record))
     }
-    return this.#core.change(call, 'RetireGrant', (record) => this.#withoutGrant(record, grantId, isDryRun), decide)
+    const decide = (record: KeyRecord) => this.#withoutGrant(record, grantId, isDryRun)
+    return this.#core.change(call, 'RetireGrant', decide, { authorized })
   }
 
   revoke(call: KeyCall, grantId: string, isDryRun: boolean) {

@@ -60,7 +60,7 @@ export class Imports {
     const version = await openedVersion(roots, record, wrappingKey, given.encrypted)
     if (isRefusal(version)) return version
     const { keyMaterialId } = version
-    const snapshot = await this.#core.change(call, 'ImportKeyMaterial', (current) => {
+    const decide = (current: KeyRecord) => {
       if (this.#core.imports.wrappingKey(wrappingKey.wrappingKeyId) === null) return invalidToken('it is gone since')
       const versions = this.#core.imports.versions()
       const misplaced = placeRefusal(current, versions, keyMaterialId, given)
@@ -69,20 +69,24 @@ export class Imports {
       this.#core.imports.put(version, { description, expiresAt, isPending: versions.length > 0 })
       const currentMaterialId = current.currentMaterialId ?? keyMaterialId
       return this.#withMaterials({ ...current, currentMaterialId })
-    })
+    }
+    const answered = () => ({ keyMaterialId })
+    const snapshot = await this.#core.change(call, 'ImportKeyMaterial', decide, { answered })
     return isRefusal(snapshot) ? snapshot : { keyMaterialId, snapshot }
   }
 
   async delete(call: KeyCall, wanted: string | null): ReturnType<Key['deleteMaterial']> {
     let keyMaterialId = wanted
-    const snapshot = await this.#core.change(call, 'DeleteImportedKeyMaterial', (record) => {
+    const decide = (record: KeyRecord) => {
       keyMaterialId ??= record.currentMaterialId
       const version = this.#core.imports.versions().find((each) => each.keyMaterialId === keyMaterialId)
       if (wanted !== null && version === undefined) return noSuchMaterial(record, wanted)
       if (version?.isPresent !== true) return null
       this.#core.imports.erase(version.keyMaterialId)
       return this.#withMaterials(record)
-    })
+    }
+    const answered = () => ({ keyMaterialId })
+    const snapshot = await this.#core.change(call, 'DeleteImportedKeyMaterial', decide, { answered })
     return isRefusal(snapshot) ? snapshot : { keyMaterialId, snapshot }
   }
 

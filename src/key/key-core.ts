@@ -36,6 +36,12 @@ export interface KeyObjectParts {
   sendEvents(events: readonly KeyEvent[]): Promise<void>
 }
 
+interface ChangeOptions {
+  /** Instead of the key's policy and grants. */
+  readonly authorized?: (request: AccessRequest, record: KeyRecord) => Verdict | null
+  readonly answered?: () => object
+}
+
 export const flushWaitMs = 250
 
 /** What every part of a key's object works through: who is admitted, what is written, and who is told. */
@@ -76,13 +82,14 @@ export class KeyCore {
   /**
    * The one way to change a key: admitted, allowed by its state, decided and written in one transaction with the
    * index entry, then told to the index. `decide` may be called on nothing older than what it changes; it answers
-   * null where there is nothing to change.
+   * null where there is nothing to change. `answered` is asked after it what the record tells of the answer, besides the
+   * key.
    */
   async change<const Operation extends StatefulOperation, Name extends ExceptionName = never>(
     call: KeyCall,
     operation: Operation,
     decide: (record: KeyRecord) => KeyRecord | Refusal<Name> | null,
-    authorized?: (request: AccessRequest, record: KeyRecord) => Verdict | null,
+    { authorized, answered = () => ({}) }: ChangeOptions = {},
   ) {
     const standing = await this.standing.check()
     if (standing === 'unknown') return timedOut('changes wait until the revision can be compared with the index')
@@ -94,7 +101,7 @@ export class KeyCore {
       if (refusal !== null) return refusal
       const decided = decide(record)
       if (decided !== null && 'refused' in decided) return decided
-      this.recordCall(call, record, decidedBy)
+      this.recordCall(call, record, decidedBy, answered())
       return decided === null ? this.snapshotOf(record) : this.commit(decided)
     })
     if (isRefusal(snapshot)) return snapshot
@@ -114,12 +121,12 @@ export class KeyCore {
   }
 
   /** Into the transaction of the change: what was done is on record, or it was not done. */
-  recordCall(call: KeyCall, { account, region, keyId }: KeyRecord, decidedBy: string): void {
+  recordCall(call: KeyCall, { account, region, keyId }: KeyRecord, decidedBy: string, answered: object = {}): void {
     if (call.event === null) return
     const ARN = keyArn(region, account, keyId)
     const events = eventsOf(call.event, {
       resources: [{ accountId: account, type: 'AWS::KMS::Key', ARN }],
-      responseElements: { keyId: ARN },
+      responseElements: { keyId: ARN, ...answered },
       additionalEventData: { decidedBy },
     })
     for (const event of events) this.outbox.add({ kind: 'event', body: event })

@@ -99,7 +99,7 @@ interface LaneParts {
 class Lane {
   readonly #parts: LaneParts
   #running: Promise<boolean> | undefined
-  #failures = 0
+  #failingSince: number | null = null
 
   constructor(parts: LaneParts) {
     this.#parts = parts
@@ -111,9 +111,13 @@ class Lane {
     return this.#running
   }
 
-  /** Null: the last delivery did not fail. */
+  /**
+   * As long as deliveries have been failing: changes meanwhile, each of which tries, put it off no further. Null: the last
+   * one did not fail.
+   */
   retryMs(): number | null {
-    return this.#failures === 0 ? null : Math.min(retryFirstMs * 2 ** (this.#failures - 1), retryMaxMs)
+    if (this.#failingSince === null) return null
+    return Math.min(Math.max(Date.now() - this.#failingSince, retryFirstMs), retryMaxMs)
   }
 
   async #deliver(): Promise<boolean> {
@@ -125,11 +129,11 @@ class Lane {
         await deliver(batch.map(({ entry }) => entry))
         done(batch[batch.length - 1]?.sequence ?? 0)
       }
-      this.#failures = 0
+      this.#failingSince = null
       return true
     } catch (failure) {
       console.warn(`What a key has to tell is not taken: ${causeOf(failure)}`)
-      this.#failures++
+      this.#failingSince ??= Date.now()
       return false
     } finally {
       // In the block that found nothing left, so that an entry added next begins another delivery.

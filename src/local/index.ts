@@ -84,6 +84,7 @@ export async function localKmsWorker({ seed }: Pick<LocalKmsOptions, 'seed'> = {
         LOCAL_LOOPBACK_ONLY: true,
         LOCAL_CLOCK_OFFSET_MS: 0,
         LOCAL_CONTROL: randomBytes(16).toString('hex'),
+        LOCAL_FAULTS: '',
         LOCAL_MIGRATIONS: JSON.stringify(migrations()),
         ...(seed === undefined ? {} : { LOCAL_SEED: JSON.stringify(seed) }),
       },

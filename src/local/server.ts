@@ -6,6 +6,7 @@ import { migrate } from './migrate.ts'
 import { type LocalOptions, Stop } from './options.ts'
 import { migrations, workerOptions, writeWorker } from './parts.ts'
 import { freePort } from './ports.ts'
+import { children } from './processes.ts'
 import { StateFolder } from './state.ts'
 
 const sweepEveryMs = 60_000
@@ -66,8 +67,10 @@ export async function startServer(
       LOCAL_CLOCK_OFFSET_MS: offset,
       LOCAL_CONTROL: control,
       ...(options.seed === null ? {} : { LOCAL_SEED: JSON.stringify(options.seed) }),
+      // For tests alone: src/local/in-worker/faults.ts.
+      LOCAL_FAULTS: process.env.LOCAL_FAULTS ?? '',
     }
-    const services = { LOCAL_STATE: (request: Request) => keepClock(state, request) }
+    const services = { LOCAL_STATE: (request: Request) => serveState(state, request) }
     const mf = startWorkerd(state.storage, controlPort, [
       { name: workerName, bundle, host, port: chosenPort, bindings, services },
     ])
@@ -224,7 +227,13 @@ async function order(endpoint: string, control: string, name: 'prepare' | 'sweep
   return (await response.json()) as { pending: number; waiting: number }
 }
 
-async function keepClock(state: StateFolder, request: Request): Promise<Response> {
+/** What the Worker asks of this process. */
+async function serveState(state: StateFolder, request: Request): Promise<Response> {
+  // Only faults ask for it: this is how a machine's power fails.
+  if (new URL(request.url).pathname === '/kill') {
+    for (const { pid } of children()) process.kill(pid, 'SIGKILL')
+    process.kill(process.pid, 'SIGKILL')
+  }
   try {
     state.keepClockOffset(Number(await request.text()))
     return new Response(null, { status: 204 })

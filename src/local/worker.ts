@@ -1,17 +1,28 @@
+import { auditTrailClass } from '../audit/audit-trail.ts'
 import { type Deployment, deploymentOf } from '../deployment.ts'
 import { serveAdmin } from '../http/admin.ts'
 import { wireOf, wires } from '../http/serve.ts'
 import type { Authenticate } from '../http/sigv4.ts'
+import { keyObjectClass } from '../key/key-object.ts'
 import { refuse } from '../model/errors.ts'
 import { parseRootCredentials, type RootCredential, rootPrincipal } from '../model/settings.ts'
-import { createKmsEntrypoint, createWorker, type Seams, servicesOf } from '../worker.ts'
+import {
+  auditTrailParts,
+  createKmsEntrypoint,
+  createWorker,
+  keyObjectParts,
+  type Seams,
+  servicesOf,
+} from '../worker.ts'
 import { isSettling, localClock, moveClock, settleAll, settlePauses } from './in-worker/clock.ts'
 import type { LocalEnv } from './in-worker/env.ts'
+import { faultPoint, serveFaults, withFaults } from './in-worker/faults.ts'
 import { plant } from './in-worker/plant.ts'
 import { countedBatch, countQueues, pendingMessages } from './in-worker/queues.ts'
 import { migrate } from './migrate.ts'
 
-export { AuditTrail, KeyObject } from '../worker.ts'
+export const KeyObject = keyObjectClass<LocalEnv>((env) => keyObjectParts(withFaults(env)))
+export const AuditTrail = auditTrailClass<LocalEnv>((env) => auditTrailParts(withFaults(env)))
 
 const authenticateOf = ({ authenticate }: Deployment, env: LocalEnv) =>
   env.LOCAL_AUTH === 'off' ? trustAnyone : authenticate
@@ -31,7 +42,7 @@ const worker = createWorker(seams)
 /** As deployed, and waited for by a clean stop. */
 export class Kms extends createKmsEntrypoint(seams) {
   override async invoke(...asked: Parameters<InstanceType<ReturnType<typeof createKmsEntrypoint>>['invoke']>) {
-    countQueues(this.env)
+    countQueues(withFaults(this.env as LocalEnv))
     answering++
     try {
       if (!isPrepared) await prepared(this.env as LocalEnv, this.ctx)
@@ -84,9 +95,12 @@ let answering = 0
 
 export default {
   async fetch(request, env, ctx) {
-    countQueues(env)
+    countQueues(withFaults(env))
     const { headers, url, method } = request
     const local = /^[^/]*\/\/[^/]*\/local\/(\w+)$/.exec(url)?.[1]
+    if (local === 'faults' && env.LOCAL_FAULTS !== '' && headers.get('x-local-faults') === env.LOCAL_FAULTS) {
+      return serveFaults(request, (event) => worker.scheduled?.(event, env, ctx))
+    }
     if (local !== undefined && headers.get('x-local-control') === env.LOCAL_CONTROL) {
       return serveOrder(local, env, ctx)
     }
@@ -97,18 +111,19 @@ export default {
     answering++
     try {
       if (!isPrepared) await prepared(env, ctx)
-      if (local === 'clock' && method === 'POST') return await serveClock(request, env, ctx)
-      return (await worker.fetch?.(request, env, ctx)) as Response
+      const isClock = local === 'clock' && method === 'POST'
+      const answer = isClock ? serveClock(request, env, ctx) : (worker.fetch?.(request, env, ctx) as Promise<Response>)
+      return await answered(answer)
     } finally {
       answering--
     }
   },
   async queue(batch, env, ctx) {
-    countQueues(env)
+    countQueues(withFaults(env))
     await worker.queue?.(countedBatch(batch), env, ctx)
   },
   async scheduled(event, env, ctx) {
-    countQueues(env)
+    countQueues(withFaults(env))
     if (!isSettling()) await worker.scheduled?.(event, env, ctx)
   },
 } satisfies ExportedHandler<LocalEnv>
@@ -122,6 +137,13 @@ async function serveOrder(name: string, env: LocalEnv, ctx: ExecutionContext): P
     return Response.json({ message: (failure as Error).message }, { status: 409 })
   }
   return Response.json(name === 'sweep' ? await settleAll(env) : {})
+}
+
+/** What was done may be lost before anybody is told of it. */
+async function answered(answer: Promise<Response>): Promise<Response> {
+  const response = await answer
+  await faultPoint('answer')
+  return response
 }
 
 /** Signed as an operator's job is. */

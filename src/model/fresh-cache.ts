@@ -18,6 +18,8 @@ interface Entry<Value> {
   value: Value
   readAt: number
   isRefreshing: boolean
+  /** Something may have changed: it is read again before it is used. */
+  isDoubted: boolean
 }
 
 type Load<Value> = () => Promise<Value | Refusal>
@@ -43,7 +45,7 @@ export class FreshCache<Value> {
     if (freshMs === 0) return load()
     const entry = this.#entries.get(name)
     const age = entry === undefined ? Number.POSITIVE_INFINITY : wallTime - entry.readAt
-    if (entry === undefined || age >= freshMs) return this.#load(name, wallTime, load, waitUntil)
+    if (entry === undefined || entry.isDoubted || age >= freshMs) return this.#load(name, wallTime, load, waitUntil)
     if (age >= freshMs / 2 && !entry.isRefreshing) {
       entry.isRefreshing = true
       this.#load(name, wallTime, load, waitUntil).catch(() => {
@@ -71,7 +73,7 @@ export class FreshCache<Value> {
     const held = this.#entries.get(name)
     if (held !== undefined && isOlder(value, held.value)) return
     this.#drop(name)
-    this.#entries.set(name, { value, readAt: wallTime, isRefreshing: false })
+    this.#entries.set(name, { value, readAt: wallTime, isRefreshing: false, isDoubted: false })
     this.#weight += this.#weigh(value)
     // What is used is refreshed, so the Map's first entry is the one that was used least lately.
     while (this.#weight > weightMax) this.#drop(this.#entries.keys().next().value as string)
@@ -88,6 +90,12 @@ export class FreshCache<Value> {
     this.#entries.clear()
     this.#loading.clear()
     this.#weight = 0
+  }
+
+  /** Also voids loads under way. What is held is read again before it is used, and serves on only while `load` throws. */
+  doubtAll(): void {
+    for (const entry of this.#entries.values()) entry.isDoubted = true
+    this.#loading.clear()
   }
 
   #drop(name: string): void {

@@ -1,6 +1,7 @@
 import type { CallRecord } from '../audit/call-record.ts'
 import { recorded } from '../audit/recorded.ts'
 import { isDatabaseFailure } from '../catalog/database.ts'
+import { recordingDatabase } from '../catalog/recording.ts'
 import { isRetryable } from '../key/directory.ts'
 import type { Call } from '../model/call.ts'
 import { causeOf, type ExceptionName, isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
@@ -39,7 +40,8 @@ async function perform(
   services: Services,
   record: CallRecord,
 ): Promise<Output | Refusal> {
-  const serving = { ...services, record, callers: readOnce(services.callers) }
+  const database = row.changes === 'index' ? recordingDatabase(services.database, record) : services.database
+  const serving = { ...services, record, database, callers: readOnce(services.callers) }
   try {
     const found: Record<string, unknown> = {}
     for (const [need, { action, on }] of Object.entries(row.needs)) {

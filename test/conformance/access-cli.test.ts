@@ -1,13 +1,10 @@
-import { execFile } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { awsCli, awsCliEnv, awsCliSkipped, awsCliVersion } from '../support/aws-cli.ts'
+import { awsCli, awsCliSkipped, awsCliVersion } from '../support/aws-cli.ts'
 import { type Caller, openKms } from '../support/conformance.ts'
 import { allow, newName, policyOf } from '../support/principals.ts'
-import { project, startKms, temporaryState } from '../support/server.ts'
-import { send } from '../support/sign.ts'
+import { temporaryState } from '../support/server.ts'
 
 /** IAM and STS by the `aws` command. It is skipped, and says so, where there is no `aws`. */
 
@@ -149,24 +146,5 @@ describe.skipIf(awsCliVersion === null)(`aws-cli${awsCliSkipped}`, () => {
     // The role's trust shows whom it trusted.
     const { Role } = (await iam('get-role', ...onRole)) as { Role: Members }
     expect(JSON.stringify(Role.AssumeRolePolicyDocument)).toMatch(/"AWS":"AIDA[A-Z0-9]{17}"/)
-  })
-
-  it('runs every command of docs/access.md', async () => {
-    const page = readFileSync(join(project, 'docs/access.md'), 'utf8')
-    const blocks = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = '']) => block)
-    expect(blocks.length).toBeGreaterThan(4)
-    const { endpoint } = await startKms(['--state', 'memory'])
-    const script = blocks.join('\n').replaceAll('http://127.0.0.1:8787', endpoint)
-    expect(script).toContain(endpoint)
-    const { stdout, stderr } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
-      env: awsCliEnv,
-      cwd: temporaryState(),
-    })
-    // The user may not decrypt, and the role may.
-    expect(stderr.match(/An error occurred \((\w+)\)/g)).toEqual(['An error occurred (AccessDeniedException)'])
-    expect(stdout).toContain('refused\n')
-    expect(stdout).toContain(Buffer.from('hello\n').toString('base64'))
-    const { json } = await send(endpoint, { operation: 'ListKeys' })
-    expect(json.Keys).toHaveLength(1)
   })
 })

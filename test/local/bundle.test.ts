@@ -10,12 +10,14 @@ const localOnly = [
   'LOCAL_',
   'trustAnyone',
   'loopback',
-  '000000000000',
+  '"000000000000"',
   'strangerRefusal',
   'moveClock',
   'x-local-control',
   'plantKey',
   'A seed has Keys',
+  'faultPoint',
+  'killAt',
 ]
 
 async function bundleOf(entry: string): Promise<string> {

@@ -161,6 +161,13 @@ describe('signatures', () => {
     const moved = inputs.map((_, at) => [inputs[(at + 1) % inputs.length] as Buffer, given[at] as Buffer])
     expect(await crypto.booleans('verify', options, moved)).toEqual(signed.map(() => false))
     compared += 2 * signed.length
+
+    const [input, signature] = [inputs[0] as Buffer, given[0] as Buffer]
+    const lengths = [0, 1, signature.length - 1, signature.length + 1, 2 * signature.length]
+    const cut = lengths.map((length) => [input, Buffer.concat([signature, signature]).subarray(0, length)])
+    const blank = [0x00, 0xff].map((byte) => [input, Buffer.alloc(signature.length, byte)])
+    const malformed = [...cut, ...blank]
+    expect(await crypto.booleans('verify', options, malformed)).toEqual(malformed.map(() => false))
   })
 })
 

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Miniflare } from 'miniflare'
 import type { TrailHead } from '../../src/audit/digest.ts'
-import { ask, startLoneWorker } from './lone-worker.ts'
+import { type LoneWorker, startLoneWorker } from './lone-worker.ts'
 import { temporaryState } from './server.ts'
 
 /** What a bucket has, by name. */
@@ -11,20 +10,20 @@ export type Objects = Map<string, Buffer>
 
 /** A trail's own object and a bucket, in workerd. */
 export class TestArchive {
-  readonly #mf: Miniflare
+  readonly #worker: LoneWorker
   #events = 0
 
-  private constructor(mf: Miniflare) {
-    this.#mf = mf
+  private constructor(worker: LoneWorker) {
+    this.#worker = worker
   }
 
   static async start(): Promise<TestArchive> {
-    const mf = await startLoneWorker('trail-worker.ts', {
+    const worker = await startLoneWorker('trail-worker.ts', {
       r2Buckets: { ARCHIVE: 'edge-kms-trail' },
       durableObjects: { AUDIT_TRAIL: { className: 'AuditTrail', useSQLite: true } },
       bindings: { ROOT_KEYS: '1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=' },
     })
-    return new TestArchive(mf)
+    return new TestArchive(worker)
   }
 
   /** One log file of `count` records. */
@@ -34,16 +33,16 @@ export class TestArchive {
       const eventTime = new Date(time + 1000 * this.#events++).toISOString().replace(/\.\d+/, '')
       return { eventId, eventTime, body: JSON.stringify({ eventID: eventId, eventTime, awsRegion: region }) }
     })
-    const refusal = await ask(this.#mf, { account, region, time, records })
+    const refusal = await this.#worker.ask({ account, region, time, records })
     if (refusal !== null) throw new Error(JSON.stringify(refusal))
   }
 
   async close(account: string, region: string, time: number): Promise<TrailHead> {
-    return ((await ask(this.#mf, { account, region, time })) as { head: TrailHead }).head
+    return ((await this.#worker.ask({ account, region, time })) as { head: TrailHead }).head
   }
 
   async objects(): Promise<Objects> {
-    const bucket = await this.#mf.getR2Bucket('ARCHIVE')
+    const bucket = await this.#worker.mf.getR2Bucket('ARCHIVE')
     const objects: Objects = new Map()
     for (let cursor: string | undefined = ''; cursor !== undefined; ) {
       const page = await bucket.list(cursor === '' ? {} : { cursor })
@@ -56,7 +55,7 @@ export class TestArchive {
   }
 
   async stop(): Promise<void> {
-    await this.#mf.dispose()
+    await this.#worker.stop()
   }
 }
 

@@ -259,7 +259,7 @@ const keyOrAlias = ['KeyId', 'keyOrAlias'] as const
 const metadata = 'KeyMetadata'
 const next = 'Truncated'
 
-/** Every operation that is served. */
+/** Every operation that is served, but for imports: those need a key of another origin (`import.test.ts`). */
 export const uses: Readonly<Record<string, Use>> = {
   CancelKeyDeletion: { input: onKey, output: 'KeyId', names: keyOnly },
   CreateAlias: {

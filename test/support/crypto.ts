@@ -1,7 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
-import type { Miniflare } from 'miniflare'
 import type { KeySpec } from '../../src/model/key-specs.ts'
-import { ask, startLoneWorker } from './lone-worker.ts'
+import { type LoneWorker, startLoneWorker } from './lone-worker.ts'
 
 /** A key that is open in workerd, and OpenSSL's view of it. */
 export interface TestKey {
@@ -24,10 +23,10 @@ type Input = readonly Uint8Array[]
 
 /** src/crypto/ in workerd, which a test in Node drives in bulk. */
 export class TestCrypto {
-  readonly #mf: Miniflare
+  readonly #worker: LoneWorker
 
-  private constructor(mf: Miniflare) {
-    this.#mf = mf
+  private constructor(worker: LoneWorker) {
+    this.#worker = worker
   }
 
   static async start(): Promise<TestCrypto> {
@@ -35,7 +34,7 @@ export class TestCrypto {
   }
 
   stop(): Promise<void> {
-    return this.#mf.dispose()
+    return this.#worker.stop()
   }
 
   generate(spec: KeySpec): Promise<TestKey> {
@@ -90,7 +89,7 @@ export class TestCrypto {
 
   #run(name: string, { key, ...options }: Options, inputs: readonly Input[]): Promise<unknown> {
     const encoded = inputs.map((input) => input.map((bytes) => Buffer.from(bytes).toString('base64')))
-    return ask(this.#mf, { name, key: key?.key, ...options, inputs: encoded })
+    return this.#worker.ask({ name, key: key?.key, ...options, inputs: encoded })
   }
 }
 

@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 const source = join(import.meta.dirname, '../../src')
@@ -35,7 +35,7 @@ const exceptions: Record<string, readonly string[]> = {
   jobs: ['audit', 'catalog', 'crypto', 'key', 'model'],
   // local/worker.ts wraps the Worker; the rest is the Node side, which imports nothing of it.
   local: [],
-  'local/worker.ts': ['.', 'http', 'model'],
+  'local/worker.ts': ['.', 'audit', 'http', 'key', 'model'],
   'local/in-worker/clock.ts': ['catalog', 'jobs', 'model'],
   'local/in-worker/env.ts': ['.'],
   // Makes what a seed has, by the operations and, where these draw ids, below them.
@@ -125,6 +125,16 @@ describe('what stays pure', () => {
       'sdk/retry.ts',
     ])
   })
+})
+
+it('loads what is rarely used by import() alone', () => {
+  const text = (file: string) => readFileSync(join(source, file), 'utf8')
+  const nobles = files.filter((file) => /from '@noble\//.test(text(file)))
+  expect(nobles.sort()).toEqual(['crypto/noble-ciphers.ts', 'crypto/noble-curves.ts', 'crypto/noble-lattices.ts'])
+  expect(imports.filter(({ to, isTypeOnly }) => nobles.includes(to) && !isTypeOnly)).toEqual([])
+  for (const name of nobles.map((file) => `import('./${basename(file)}')`)) {
+    expect(files.filter((file) => text(file).includes(name)).length, name).toBeGreaterThan(0)
+  }
 })
 
 it('has no folder for leftovers', () => {

@@ -167,3 +167,47 @@ describe('while the source is away', () => {
     await expect(get(5000)).rejects.toThrow('away')
   })
 })
+
+describe('a doubted value', () => {
+  it('is read again before it is used, by whoever asks first', async () => {
+    const { cache, get, loads, willLoad } = cacheOf()
+    await get(0)
+    cache.doubtAll()
+    willLoad(async () => ({ revision: 2 }))
+    expect(await get(1)).toEqual({ revision: 2 })
+    expect(get(2)).toEqual({ revision: 2 })
+    expect(loads()).toBe(2)
+  })
+
+  it('serves on while it cannot be read, for the stale seconds', async () => {
+    const { cache, get, willLoad } = cacheOf({ staleMs: 3000 })
+    await get(0)
+    cache.doubtAll()
+    willLoad(() => Promise.reject(new Error('away')))
+    expect(await get(1)).toEqual({ revision: 1 })
+    await expect(get(3000)).rejects.toThrow('away')
+  })
+
+  it('ends where it is refused', async () => {
+    const { cache, get, willLoad } = cacheOf({ staleMs: 3000 })
+    await get(0)
+    cache.doubtAll()
+    willLoad(async () => refuse('NotFoundException', 'gone'))
+    expect(await get(1)).toMatchObject({ refused: 'NotFoundException' })
+    willLoad(() => Promise.reject(new Error('away')))
+    await expect(get(2)).rejects.toThrow('away')
+  })
+
+  it('is not what a load found that began before', async () => {
+    const { cache, get, willLoad } = cacheOf()
+    await get(0)
+    const { promise, resolve } = Promise.withResolvers<Versioned>()
+    willLoad(() => promise)
+    get(500)
+    cache.doubtAll()
+    resolve({ revision: 2 })
+    await promise
+    willLoad(async () => ({ revision: 3 }))
+    expect(await get(501)).toEqual({ revision: 3 })
+  })
+})

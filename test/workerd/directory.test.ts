@@ -167,12 +167,16 @@ describe('a change', () => {
 })
 
 describe('sealed material', () => {
-  const broken = async (change: (sql: SqlStorage) => void) => {
+  const broken = async (
+    change: (sql: SqlStorage) => void,
+    operation = 'Encrypt',
+    input: object = { Plaintext: plaintext },
+  ) => {
     const { keyId, stub } = await createKey()
     await runInDurableObject(stub, (_, { storage }) => change(storage.sql))
     await evictDurableObject(stub)
     const errors = vi.spyOn(console, 'error').mockImplementation(() => {})
-    const { status, body } = await request('Encrypt', { KeyId: keyId, Plaintext: plaintext })
+    const { status, body } = await request(operation, { KeyId: keyId, ...input })
     expect(errors).toHaveBeenCalled()
     return { status, body }
   }
@@ -196,12 +200,18 @@ describe('sealed material', () => {
   })
 
   it.each([
-    ['another spec', `update kms_key set spec = 'HMAC_256'`],
     ['another usage', `update kms_key set usage = 'SIGN_VERIFY'`],
     ['another root version', 'update material set root_version = 2'],
     ['a bit', `update material set sealed = cast(x'00' || substr(sealed, 2) as blob)`],
   ])('does not open under %s', async (_, statement) => {
     const answer = await broken((sql) => sql.exec(statement))
+    expect(answer).toEqual({ status: 500, body: { __type: 'KMSInternalException' } })
+  })
+
+  it('does not open under another spec', async () => {
+    const change = `update kms_key set spec = 'HMAC_256', usage = 'GENERATE_VERIFY_MAC'`
+    const input = { Message: plaintext, MacAlgorithm: 'HMAC_SHA_256' }
+    const answer = await broken((sql) => sql.exec(change), 'GenerateMac', input)
     expect(answer).toEqual({ status: 500, body: { __type: 'KMSInternalException' } })
   })
 

@@ -306,7 +306,7 @@ it('is on record without what it brought', async () => {
   const brought = await wrapped(key, newMaterial())
   const base64 = (bytes: Uint8Array) => bytes.toBase64()
   const ValidTo = Math.floor(Date.now() / 1000) + 3600
-  await succeed('ImportKeyMaterial', {
+  const { KeyMaterialId } = await succeed('ImportKeyMaterial', {
     KeyId: keyId,
     ImportToken: base64(brought.importToken),
     EncryptedKeyMaterial: base64(brought.encrypted),
@@ -321,6 +321,7 @@ it('is on record without what it brought', async () => {
   expect(results.map(({ body }) => JSON.parse(body))).toMatchObject([
     {
       readOnly: false,
+      responseElements: { keyMaterialId: KeyMaterialId },
       requestParameters: { keyId, validTo: `${new Date(ValidTo * 1000).toISOString().slice(0, 19)}Z` },
     },
   ])

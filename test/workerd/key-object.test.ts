@@ -177,6 +177,18 @@ describe('the outbox', () => {
     expect(await runDurableObjectAlarm(stub)).toBe(false)
   })
 
+  it('comes back as soon as the index has been away for, however many changes it did not take', async () => {
+    const { key, stub } = await createKey()
+    faults.indexIsDown = true
+    for (let at = 0; at < 10; at++) await key.updateDescription(callBy(), `change ${at}`)
+    const waitMs = await runInDurableObject(
+      stub,
+      async (_, { storage }) => Number(await storage.getAlarm()) - Date.now(),
+    )
+    // Each of the ten has tried: were those counted, it would be a minute.
+    expect(waitMs).toBeLessThan(30_000)
+  })
+
   it('survives the object', async () => {
     const { keyId, key, stub } = await createKey()
     faults.indexIsDown = true

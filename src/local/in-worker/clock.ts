@@ -64,7 +64,17 @@ async function move(input: unknown, env: LocalEnv): Promise<object | Refusal> {
   const kept = await env.LOCAL_STATE.fetch('http://state/clock', { method: 'PUT', body: String(offset) })
   if (!kept.ok) return refuse('KMSInternalException', `The state folder does not take the time: ${await kept.text()}`)
   offsetMs = offset
-  return settle(env)
+  try {
+    return await settle(env)
+  } catch (failure) {
+    // Whoever asks again would move it again.
+    const at = new Date(localClock(env).time).toISOString()
+    const cause = causeOf(failure)
+    return refuse(
+      'DependencyTimeoutException',
+      `The clock is at ${at}; what is due is left to the next sweep: ${cause}`,
+    )
+  }
 }
 
 async function settle(env: LocalEnv): Promise<object> {

@@ -13,6 +13,8 @@ export interface LocalEnv extends Env {
   readonly LOCAL_MIGRATIONS?: string
   /** What it starts with, as JSON (src/local/seed.ts). */
   readonly LOCAL_SEED?: string
+  /** A word by which tests make things go wrong; empty: nothing does. */
+  readonly LOCAL_FAULTS: string
   /** The Node side, which keeps the state folder. */
   readonly LOCAL_STATE: Fetcher
 }
