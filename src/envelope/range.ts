@@ -63,7 +63,7 @@ export async function openRange(source: RangeSource, range: Range, options: Omit
   const wireBytes = frameBytes + regularFrameOverhead
   const first = Math.floor(range.offset / frameBytes)
   const stop = Math.ceil(end / frameBytes)
-  const isToTheEnd = end === plaintextBytes
+  const isToTheEnd = stop * frameBytes >= plaintextBytes
   const from = header.byteLength + first * wireBytes
   const to = isToTheEnd ? source.byteLength : header.byteLength + stop * wireBytes
   const ciphertext = await source.read(from, to - from)
