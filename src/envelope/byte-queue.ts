@@ -1,63 +1,50 @@
-const nothing = new Uint8Array(0)
+import { concat } from '../model/bytes.ts'
 
-/** Bytes that come in pieces and go in others. What it gives is valid until the next `push`. */
+/** Bytes that come in pieces and go in others, copied only where they have to be. */
 export class ByteQueue {
-  #bytes: Uint8Array<ArrayBufferLike> = nothing
-  #start = 0
-  #end = 0
-  /** True while the bytes are the caller's own. */
-  #isBorrowed = false
-
-  get length(): number {
-    return this.#end - this.#start
-  }
+  readonly #pieces: Uint8Array[] = []
+  #isLastBorrowed = false
+  length = 0
 
   push(piece: Uint8Array): void {
-    if (this.length === 0) {
-      this.#bytes = piece
-      this.#start = 0
-      this.#end = piece.length
-      this.#isBorrowed = true
-      return
-    }
-    this.#makeRoom(piece.length)
-    this.#bytes.set(piece, this.#end)
-    this.#end += piece.length
+    if (piece.length === 0) return
+    this.#pieces.push(piece)
+    this.#isLastBorrowed = true
+    this.length += piece.length
   }
 
   /** The next `count` bytes, which stay; null while there are fewer. */
   peek(count: number): Uint8Array | null {
-    return count > this.length ? null : this.#bytes.subarray(this.#start, this.#start + count)
+    return count > this.length ? null : this.#joined(count).subarray(0, count)
   }
 
-  /** The next `count` bytes, or as many as there are. */
+  /** The next `count` bytes, of which there are as many. */
   take(count: number): Uint8Array {
-    const from = this.#start
-    this.#start = Math.min(this.#end, from + count)
-    return this.#bytes.subarray(from, this.#start)
+    const first = this.#joined(count)
+    if (first.length === count) this.#pieces.shift()
+    else this.#pieces[0] = first.subarray(count)
+    this.length -= count
+    return first.subarray(0, count)
   }
 
   /** Called before the caller's piece goes back to the caller: what is left of it is copied. */
   keep(): void {
-    if (!this.#isBorrowed) return
-    this.#bytes = this.#bytes.slice(this.#start, this.#end)
-    this.#end -= this.#start
-    this.#start = 0
-    this.#isBorrowed = false
+    const last = this.#pieces.at(-1)
+    if (this.#isLastBorrowed && last !== undefined) this.#pieces[this.#pieces.length - 1] = last.slice()
+    this.#isLastBorrowed = false
   }
 
-  #makeRoom(count: number): void {
-    const { length } = this
-    if (!this.#isBorrowed && this.#end + count <= this.#bytes.length) return
-    const held = this.#bytes.subarray(this.#start, this.#end)
-    if (this.#isBorrowed || length + count > this.#bytes.length) {
-      this.#bytes = new Uint8Array(2 * (length + count))
-      this.#isBorrowed = false
-      this.#bytes.set(held)
-    } else {
-      this.#bytes.copyWithin(0, this.#start, this.#end)
+  /** The first piece, made to have `count` bytes at least. */
+  #joined(count: number): Uint8Array {
+    let [length, pieces] = [0, 0]
+    while (length < count) length += this.#pieces[pieces++]?.length ?? 0
+    if (pieces > 1) {
+      const parts = this.#pieces.splice(0, pieces)
+      const last = parts.pop() as Uint8Array
+      const lastBytes = last.length - (length - count)
+      if (lastBytes < last.length) this.#pieces.unshift(last.subarray(lastBytes))
+      this.#pieces.unshift(concat([...parts, last.subarray(0, lastBytes)]))
     }
-    this.#start = 0
-    this.#end = length
+    return this.#pieces[0] ?? new Uint8Array(0)
   }
 }

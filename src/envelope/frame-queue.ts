@@ -3,7 +3,7 @@ const underWayMax = 4
 
 /** Frames that WebCrypto works on side by side, and that leave in their order. */
 export class FrameQueue {
-  readonly #underWay: Promise<Uint8Array>[] = []
+  readonly #underWay: Promise<Uint8Array[]>[] = []
   readonly #emit: (bytes: Uint8Array) => void
 
   constructor(emit: (bytes: Uint8Array) => void) {
@@ -11,7 +11,7 @@ export class FrameQueue {
   }
 
   /** Rejects as soon as the oldest frame does, and nothing behind it leaves. */
-  async add(frame: Promise<Uint8Array>): Promise<void> {
+  async add(frame: Promise<Uint8Array[]>): Promise<void> {
     // Whoever waits for it hears of it; one that nobody waits for any more failed behind another.
     frame.catch(() => {})
     this.#underWay.push(frame)
@@ -23,8 +23,8 @@ export class FrameQueue {
   }
 
   async #release(): Promise<void> {
-    const frame = await (this.#underWay[0] as Promise<Uint8Array>)
+    const parts = await (this.#underWay[0] as Promise<Uint8Array[]>)
     this.#underWay.shift()
-    this.#emit(frame)
+    for (const part of parts) this.#emit(part)
   }
 }

@@ -90,12 +90,12 @@ export class FrameReader {
     return this.#frames.add(opened)
   }
 
-  async #opened(part: Part, iv: Uint8Array, ciphertext: Uint8Array, length: number): Promise<Uint8Array> {
+  async #opened(part: Part, iv: Uint8Array, ciphertext: Uint8Array, length: number): Promise<Uint8Array[]> {
     const { sequence } = this
     const additionalData = partAad(this.#header, part, sequence, length)
     const algorithm = { name: 'AES-GCM', iv: iv as Uint8Array<ArrayBuffer>, additionalData, tagLength: 8 * tagBytes }
     try {
-      return new Uint8Array(await crypto.subtle.decrypt(algorithm, this.#key, ciphertext as Uint8Array<ArrayBuffer>))
+      return [new Uint8Array(await crypto.subtle.decrypt(algorithm, this.#key, ciphertext as Uint8Array<ArrayBuffer>))]
     } catch {
       throw tampered(`Frame ${sequence} was changed after it was made, or belongs to another message.`)
     }

@@ -87,19 +87,20 @@ export class Sealer implements Converter {
     return { header, key, materials }
   }
 
-  async #seal(header: Header, key: CryptoKey, plaintext: Uint8Array): Promise<Uint8Array> {
+  async #seal(header: Header, key: CryptoKey, plaintext: Uint8Array): Promise<Uint8Array[]> {
     const sequence = this.#next()
     const iv = sequenceIv(sequence)
     const additionalData = partAad(header, 'frame', sequence, plaintext.length)
-    return concat([uint(sequence, 4), iv, await sealed(key, iv, additionalData, plaintext)])
+    const content = await sealed(key, iv, additionalData, plaintext)
+    return [concat([uint(sequence, 4), iv]), content]
   }
 
-  async #sealFinal(header: Header, key: CryptoKey, plaintext: Uint8Array): Promise<Uint8Array> {
+  async #sealFinal(header: Header, key: CryptoKey, plaintext: Uint8Array): Promise<Uint8Array[]> {
     const sequence = this.#next()
     const iv = sequenceIv(sequence)
     const additionalData = partAad(header, 'finalFrame', sequence, plaintext.length)
     const content = await sealed(key, iv, additionalData, plaintext)
-    return concat([finalMark, uint(sequence, 4), iv, uint(plaintext.length, 4), content])
+    return [concat([finalMark, uint(sequence, 4), iv, uint(plaintext.length, 4)]), content]
   }
 
   #next(): number {
