@@ -21,32 +21,27 @@ export function encodeContext(context: EncryptionContext): Uint8Array<ArrayBuffe
 
 /** The inverse of `encodeContext`. Throws `TamperedMessage` for what it does not write. */
 export function parseContext(encoded: Uint8Array): EncryptionContext {
-  if (encoded.length === 0) return {}
-  const tampered = (message: string) => new EnvelopeError('TamperedMessage', message)
-  const reader = new Reader(encoded, () => tampered('The encryption context is shorter than its pairs.'))
-  // Null prototype: the names are a stranger's.
+  const malformed = () => new EnvelopeError('TamperedMessage', 'The encryption context is not well-formed.')
+  const reader = new Reader(encoded, malformed)
+  // No prototype: the names are a stranger's.
   const context: Record<string, string> = Object.create(null)
-  for (let left = reader.uint(2); left > 0; left--) {
+  for (let left = encoded.length === 0 ? 0 : reader.uint(2); left > 0; left--) {
     const name = reader.text()
-    if (name in context) throw tampered(`The encryption context has "${name}" twice.`)
+    if (name in context) throw malformed()
     context[name] = reader.text()
   }
   if (reader.at === encoded.length) return { ...context }
-  throw tampered('The encryption context is longer than its pairs.')
+  throw malformed()
 }
 
 /** Throws `InvalidInput` for what a message cannot carry. */
 export function checkOwnContext(context: EncryptionContext): void {
   for (const [name, value] of Object.entries(context)) {
-    if (typeof value !== 'string') {
-      throw new EnvelopeError('InvalidInput', `The value of "${name}" in the encryption context is not a string.`)
-    }
-    if (name.startsWith(reservedPrefix)) {
-      throw new EnvelopeError(
-        'InvalidInput',
-        `"${name}": names that begin with ${reservedPrefix} are the format's own.`,
-      )
-    }
+    if (typeof value === 'string' && !name.startsWith(reservedPrefix)) continue
+    throw new EnvelopeError(
+      'InvalidInput',
+      `"${name}" in the encryption context: values are strings, and no name begins with ${reservedPrefix}.`,
+    )
   }
 }
 
@@ -56,8 +51,7 @@ export function requireContext(context: EncryptionContext, required: EncryptionC
     if (Object.hasOwn(context, name) && context[name] === value) continue
     throw new EnvelopeError(
       'WrongEncryptionContext',
-      `The message was not encrypted with the encryption context that is required: "${name}" is ` +
-        `${Object.hasOwn(context, name) ? 'another' : 'missing'}. It belongs to something else, or was moved.`,
+      `"${name}" is ${Object.hasOwn(context, name) ? 'another' : 'missing'} in the message's encryption context: it belongs elsewhere.`,
     )
   }
 }

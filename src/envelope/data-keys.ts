@@ -1,9 +1,9 @@
 import { randomBytes } from '../crypto/random.ts'
-import { concat } from '../model/bytes.ts'
+import { concat, fromUtf8 } from '../model/bytes.ts'
 import { encodeContext, publicKeyName } from './context.ts'
 import { type CacheLimits, DataKeyCache } from './data-key-cache.ts'
 import { EnvelopeError } from './errors.ts'
-import type { EncryptedDataKey, ParsedHeader } from './header.ts'
+import { type EncryptedDataKey, encodeDataKeys, type ParsedHeader } from './header.ts'
 import type { EncryptionContext } from './kms.ts'
 import { importDataKey } from './message-key.ts'
 import { newSigningKey, type SigningKey } from './signature.ts'
@@ -117,19 +117,16 @@ function noWrappingKey(
     const cause = failures.length === 1 ? first : new AggregateError(failures)
     return new EnvelopeError('NoWrappingKey', `KMS did not open the message's data key: ${said}`, cause)
   }
-  const names = encryptedDataKeys.map(({ providerId, providerInfo }) => {
-    return providerId.startsWith('aws-kms') ? new TextDecoder().decode(providerInfo) : providerId
-  })
+  const names = encryptedDataKeys.map(({ providerInfo, providerId }) => fromUtf8(providerInfo) ?? providerId)
   return new EnvelopeError(
     'NoWrappingKey',
-    `The message was encrypted for ${names.join(', ')}, and none of these is among the keys here: ` +
-      `${wrappers.map(({ keyId }) => keyId).join(', ')}. Name one of them, by its key ARN.`,
+    `The message was encrypted for ${names}, none of which is among the keys here: ${wrappers.map(({ keyId }) => keyId)}.`,
   )
 }
 
 function checkLength({ keyBytes }: Suite, dataKey: Uint8Array): void {
   if (dataKey.length === keyBytes) return
-  throw new EnvelopeError('UnexpectedAnswer', `A data key of ${dataKey.length} bytes, where the suite has ${keyBytes}.`)
+  throw new EnvelopeError('UnexpectedAnswer', `KMS gave a data key of ${dataKey.length} bytes.`)
 }
 
 /** Equal for equal contexts, and for no others. */
@@ -139,11 +136,7 @@ function contextName(context: EncryptionContext): string {
 
 /** Equal for messages of one data key, context and suite, and for no others. */
 async function headerName({ suite, encryptedDataKeys, encryptionContext }: ParsedHeader): Promise<string> {
-  const parts = encryptedDataKeys.flatMap(({ providerId, providerInfo, ciphertext }) => [
-    ...field(providerId, 'The key provider'),
-    ...field(providerInfo, 'The key'),
-    ...field(ciphertext, 'The encrypted data key'),
-  ])
-  const name = concat([uint(suite.id, 2), ...field(encodeContext(encryptionContext), 'The context'), ...parts])
+  const context = field(encodeContext(encryptionContext), 'The encryption context')
+  const name = concat([uint(suite.id, 2), ...context, ...encodeDataKeys(encryptedDataKeys)])
   return new Uint8Array(await crypto.subtle.digest('SHA-256', name)).join()
 }

@@ -6,11 +6,9 @@ import { EnvelopeError } from './errors.ts'
 import type { ParsedHeader } from './header.ts'
 import type { EncryptionContext, EnvelopeKms } from './kms.ts'
 import { Opener, type OpenOptions } from './open.ts'
-import { openRange, type RangeSource } from './range.ts'
-import { Rewrapper } from './rewrap.ts'
 import { Sealer } from './seal.ts'
-import { suiteOf, type WrittenSuite, writtenSuites } from './suites.ts'
-import { type WrappingKey, wrapperOf } from './wrapping-key.ts'
+import { suiteName, suiteOf, type WrittenSuite, writtenSuites } from './suites.ts'
+import { type Wrapper, type WrappingKey, wrapperOf } from './wrapping-key.ts'
 
 export interface EnvelopeOptions {
   readonly kms: EnvelopeKms
@@ -58,6 +56,7 @@ interface DecryptStreamOptions extends DecryptOptions {
 /** What a verified header says. */
 export interface MessageInfo {
   readonly encryptionContext: EncryptionContext
+  /** As in docs/envelope.md: 0x0478. */
   readonly suite: string
 }
 
@@ -70,10 +69,12 @@ export interface DecryptStream extends ReadableWritablePair<Uint8Array, Uint8Arr
   readonly info: Promise<MessageInfo>
 }
 
-export interface DecryptedRange extends MessageInfo {
-  /** Of the whole message, by its length. */
-  readonly plaintextBytes: number
-  readonly stream: ReadableStream<Uint8Array>
+export const internals: unique symbol = Symbol('internals')
+
+interface EnvelopeInternals {
+  readonly kms: EnvelopeKms
+  readonly wrappers: readonly Wrapper[]
+  opening(required?: EncryptionContext): Omit<OpenOptions, 'onHeader'>
 }
 
 /** Envelope encryption in the message format of the AWS Encryption SDK. All of it rejects with `EnvelopeError`. */
@@ -82,21 +83,10 @@ export interface Envelope {
   decrypt(message: Uint8Array, options?: DecryptOptions): Promise<Decrypted>
   encryptStream(options?: EncryptStreamOptions): ReadableWritablePair<Uint8Array, Uint8Array>
   decryptStream(options?: DecryptStreamOptions): DecryptStream
-  /** `length` bytes from `offset` of the plaintext, or what there is of them, by reading the frames that have them. */
-  decryptRange(
-    source: RangeSource,
-    range: { readonly offset: number; readonly length: number },
-    options?: DecryptOptions,
-  ): Promise<DecryptedRange>
-  /** The message with its data key wrapped by `to`, and the frames as they are. Read docs/envelope.md before. */
-  rewrap(message: Uint8Array, options: RewrapOptions): Promise<Uint8Array<ArrayBuffer>>
-  rewrapStream(options: RewrapOptions): ReadableWritablePair<Uint8Array, Uint8Array>
   /** Forgets every cached data key. */
   clearCache(): void
-}
-
-interface RewrapOptions extends DecryptOptions {
-  readonly to: readonly [WrappingKey, ...WrappingKey[]]
+  /** For what works with a message in other ways. */
+  readonly [internals]: EnvelopeInternals
 }
 
 const frameBytesMax = 2 ** 32 - 1
@@ -104,9 +94,8 @@ const frameBytesMax = 2 ** 32 - 1
 /** Throws `InvalidInput` for options that nothing could be encrypted with. */
 export function createEnvelope(options: EnvelopeOptions): Envelope {
   const { kms, keys, frameBytes = 65_536, heldBytesMax = 64 * 2 ** 20, encryptedDataKeysMax = 16 } = options
-  if (keys.length === 0) throw new EnvelopeError('InvalidInput', 'An envelope needs a key to wrap its data keys.')
-  if (keys.length > encryptedDataKeysMax) {
-    throw new EnvelopeError('InvalidInput', `${keys.length} keys are more than encryptedDataKeysMax.`)
+  if (keys.length < 1 || keys.length > encryptedDataKeysMax) {
+    throw new EnvelopeError('InvalidInput', `${keys.length} keys: there are from 1 to encryptedDataKeysMax.`)
   }
   if (!Number.isInteger(frameBytes) || frameBytes < 1 || frameBytes > Math.min(frameBytesMax, heldBytesMax)) {
     throw new EnvelopeError('InvalidInput', `frameBytes is ${frameBytes}: an integer from 1 to heldBytesMax.`)
@@ -130,12 +119,6 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
     heldBytesMax,
     dataKey: (header) => dataKeys.forDecryption(header),
   })
-  const rewrapper = ({ to, encryptionContext }: RewrapOptions) => {
-    const target = to.map((key) => wrapperOf(key, kms))
-    const rewrapping = { ...opening(encryptionContext), from: wrappers, to: target }
-    return (emit: (bytes: Uint8Array) => void) => new Rewrapper(rewrapping, emit)
-  }
-
   return {
     async encrypt(plaintext, { encryptionContext = {} } = {}) {
       return convertAll(sealer(encryptionContext, plaintext.length), plaintext)
@@ -144,50 +127,37 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
       return convertStream(sealer(encryptionContext, plaintextBytes ?? null))
     },
     async decrypt(message, { encryptionContext } = {}) {
-      const { promise, resolve } = Promise.withResolvers<MessageInfo>()
-      const onHeader = (header: ParsedHeader) => resolve(infoOf(header))
-      const plaintext = await convertAll(
-        (emit) => new Opener({ ...opening(encryptionContext), onHeader }, emit),
-        message,
-      )
-      return { plaintext, ...(await promise) }
+      let info: MessageInfo | null = null
+      const onHeader = (header: ParsedHeader) => {
+        info = infoOf(header)
+      }
+      const options = { ...opening(encryptionContext), onHeader }
+      const plaintext = await convertAll((emit) => new Opener(options, emit), message)
+      return { plaintext, ...(info as unknown as MessageInfo) }
     },
     decryptStream({ encryptionContext, releaseUnsigned } = {}) {
       const { promise: info, resolve, reject } = Promise.withResolvers<MessageInfo>()
+      // Whoever reads the stream hears of a failure anyway.
       info.catch(() => {})
       const onHeader = (header: ParsedHeader) => resolve(infoOf(header))
+      const heard = (work: Promise<void>) =>
+        work.catch((failure: unknown) => {
+          reject(failure)
+          throw failure
+        })
       const { readable, writable } = convertStream((emit) => {
         const opener = new Opener({ ...opening(encryptionContext, releaseUnsigned), onHeader }, emit)
-        return {
-          write: (piece) => opener.write(piece).catch(failWith(reject)),
-          end: () => opener.end().catch(failWith(reject)),
-        }
+        return { write: (piece) => heard(opener.write(piece)), end: () => heard(opener.end()) }
       })
       return { readable, writable, info }
-    },
-    async decryptRange(source, range, { encryptionContext } = {}) {
-      const { header, plaintextBytes, stream } = await openRange(source, range, opening(encryptionContext))
-      return { ...infoOf(header), plaintextBytes, stream }
-    },
-    async rewrap(message, rewrapping) {
-      return convertAll(rewrapper(rewrapping), message)
-    },
-    rewrapStream(rewrapping) {
-      return convertStream(rewrapper(rewrapping))
     },
     clearCache() {
       dataKeys.clear()
     },
+    [internals]: { kms, wrappers, opening },
   }
 }
 
-function infoOf({ encryptionContext, suite }: ParsedHeader): MessageInfo {
-  return { encryptionContext, suite: suite.name }
-}
-
-function failWith(reject: (failure: unknown) => void) {
-  return (failure: unknown): never => {
-    reject(failure)
-    throw failure
-  }
+export function infoOf({ encryptionContext, suite }: ParsedHeader): MessageInfo {
+  return { encryptionContext, suite: suiteName(suite.id) }
 }

@@ -3,6 +3,7 @@ import { EnvelopeError } from './errors.ts'
 import type { FrameQueue } from './frame-queue.ts'
 import { ivBytes, type ParsedHeader, tagBytes } from './header.ts'
 import { type Part, partAad } from './message-key.ts'
+import { checkHeld } from './signed-bytes.ts'
 
 const finalMark = 0xffffffff
 const regularPrefixBytes = 4 + ivBytes
@@ -115,14 +116,6 @@ export class FrameReader {
     const bytes = this.#queue.peek(at + 4)
     return bytes === null ? null : new DataView(bytes.buffer, bytes.byteOffset + at).getUint32(0)
   }
-}
-
-function checkHeld(bytes: number, heldBytesMax: number): void {
-  if (bytes <= heldBytesMax) return
-  throw new EnvelopeError(
-    'TooLarge',
-    `A part of the message that has to be in memory as a whole has ${bytes} bytes, more than heldBytesMax (${heldBytesMax}).`,
-  )
 }
 
 function tampered(message: string): EnvelopeError {

@@ -54,17 +54,24 @@ export function encodeHeader(header: Header): Uint8Array<ArrayBuffer> {
     uint(suite.id, 2),
     messageId,
     ...field(encodeContext(encryptionContext), 'The encryption context'),
-    uint(encryptedDataKeys.length, 2),
-    ...encryptedDataKeys.flatMap(({ providerId, providerInfo, ciphertext }) => [
-      ...field(providerId, 'The key provider'),
-      ...field(providerInfo, 'The key ARN'),
-      ...field(ciphertext, 'The encrypted data key'),
-    ]),
+    ...encodeDataKeys(encryptedDataKeys),
     contentType,
     ...(isFirst ? [uint(0, 4), uint(ivBytes, 1)] : []),
     uint(frameBytes, 4),
     commitment,
   ])
+}
+
+/** The header's part that says who may open the message. */
+export function encodeDataKeys(encryptedDataKeys: readonly EncryptedDataKey[]): Uint8Array[] {
+  return [
+    uint(encryptedDataKeys.length, 2),
+    ...encryptedDataKeys.flatMap((wrapped) =>
+      [wrapped.providerId, wrapped.providerInfo, wrapped.ciphertext].flatMap((part) =>
+        field(part, 'A wrapped data key'),
+      ),
+    ),
+  ]
 }
 
 /** The header's last part. */
@@ -92,20 +99,17 @@ function readHeader(bytes: Uint8Array, encryptedDataKeysMax: number): ParsedHead
   if ((!isFirst && version !== 2) || (isFirst && reader.uint(1) !== customerAuthenticatedData)) {
     throw new EnvelopeError(
       'NotAMessage',
-      'This is not a message of the AWS Encryption SDK. It was never encrypted, or by something else: a ciphertext blob ' +
-        'of KMS itself is opened by Decrypt, and base64 has to be decoded first.',
+      'This is no message of the AWS Encryption SDK: it was never encrypted, is in base64, or is a ciphertext blob of KMS ' +
+        'itself, which Decrypt opens.',
     )
   }
   const suite = suiteOf(reader.uint(2), version)
   const messageId = reader.bytes(isFirst ? 16 : messageIdBytes)
   const encryptionContext = parseContext(reader.field())
   const count = reader.uint(2)
-  if (count === 0) throw new EnvelopeError('TamperedMessage', 'The message has no encrypted data key.')
+  if (count === 0) throw unexpected('no wrapped data key')
   if (count > encryptedDataKeysMax) {
-    throw new EnvelopeError(
-      'TooLarge',
-      `The message has ${count} encrypted data keys, more than encryptedDataKeysMax (${encryptedDataKeysMax}).`,
-    )
+    throw new EnvelopeError('TooLarge', `The message has ${count} wrapped data keys, more than encryptedDataKeysMax.`)
   }
   const encryptedDataKeys = Array.from({ length: count }, () => ({
     providerId: reader.text(),

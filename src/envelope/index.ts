@@ -2,7 +2,6 @@ export type { CacheLimits } from './data-key-cache.ts'
 export {
   createEnvelope,
   type Decrypted,
-  type DecryptedRange,
   type DecryptStream,
   type Envelope,
   type EnvelopeOptions,
@@ -10,6 +9,8 @@ export {
 } from './envelope.ts'
 export { EnvelopeError, type EnvelopeErrorName } from './errors.ts'
 export type { EncryptionContext, EnvelopeKms } from './kms.ts'
-export type { RangeSource } from './range.ts'
+export { type DecryptedRange, decryptRange, type RangeOptions, type RangeSource } from './range.ts'
+export { type RewrapOptions, rewrap, rewrapStream } from './rewrap.ts'
+export { type RsaKey, rsaKey } from './rsa-key.ts'
 export type { WrittenSuite } from './suites.ts'
-export type { RsaKey, SymmetricKey, WrappingKey } from './wrapping-key.ts'
+export type { OtherKey, SymmetricKey, WrappingKey } from './wrapping-key.ts'

@@ -9,6 +9,7 @@ import type { EncryptionContext } from './kms.ts'
 import { deriveMessageKey, verifyHeader } from './message-key.ts'
 import { verifySignature } from './signature.ts'
 import { SignedBytes } from './signed-bytes.ts'
+import { suiteName } from './suites.ts'
 
 export interface OpenOptions {
   /** Pairs that the message's encryption context must have. */
@@ -57,9 +58,11 @@ export class Opener implements Converter {
 
   async end(): Promise<void> {
     if (this.#isVerified) return
+    const place =
+      this.#reader === null ? 'header' : this.#reader.isDone ? 'signature' : `frame ${this.#reader.sequence}`
     throw new EnvelopeError(
       this.#queue.length === 0 && this.#header === null ? 'NotAMessage' : 'TruncatedMessage',
-      `The message ends ${this.#place()}. What came before is not the whole: fetch it again, and discard what was read.`,
+      `The message ends before the end of its ${place}: discard what was read, and fetch it again.`,
     )
   }
 
@@ -114,11 +117,6 @@ export class Opener implements Converter {
     for (const plaintext of this.#held.splice(0)) this.#emit(plaintext)
     return true
   }
-
-  #place(): string {
-    if (this.#reader === null) return this.#queue.length === 0 ? 'before it begins' : 'within its header'
-    return this.#reader.isDone ? 'before its signature' : `before frame ${this.#reader.sequence} does`
-  }
 }
 
 /** The message's own key, once everything that a header can say has been checked, and its tag verified. */
@@ -135,11 +133,11 @@ export async function openHeader(
   if (suite.version === 1 && !isUncommittedAllowed) {
     throw new EnvelopeError(
       'ForbiddenMessage',
-      `The message is of version 1 (${suite.name}), which does not commit to its key. allowUncommitted opens it.`,
+      `The message's suite, ${suiteName(suite.id)}, does not commit to its key: allowUncommitted opens it.`,
     )
   }
   if (suite.signature === null && isSignatureRequired) {
-    throw new EnvelopeError('ForbiddenMessage', 'The message is not signed, and requireSignature asks for a signature.')
+    throw new EnvelopeError('ForbiddenMessage', 'The message is not signed, which requireSignature asks for.')
   }
   requireContext(encryptionContext, required)
   const messageKey = await deriveMessageKey(suite, await dataKey(header), messageId)

@@ -1,10 +1,12 @@
 import { ByteQueue } from './byte-queue.ts'
 import { type Converter, convertStream, type Emit } from './converter.ts'
+import { type Envelope, infoOf, internals, type MessageInfo } from './envelope.ts'
 import { EnvelopeError } from './errors.ts'
 import { FrameQueue } from './frame-queue.ts'
 import { FrameReader, finalFrameOverhead, regularFrameOverhead } from './frame-reader.ts'
 import { type ParsedHeader, parseHeader } from './header.ts'
-import { type OpenOptions, openHeader } from './open.ts'
+import type { EncryptionContext } from './kms.ts'
+import { openHeader } from './open.ts'
 
 /** Where a message lies that can be read in pieces. */
 export interface RangeSource {
@@ -14,9 +16,19 @@ export interface RangeSource {
   read(offset: number, length: number): Promise<ReadableStream<Uint8Array>>
 }
 
-interface Range {
+export interface RangeOptions {
+  readonly envelope: Envelope
   readonly offset: number
+  /** Or what there is, where that is less. */
   readonly length: number
+  /** As for decryption. */
+  readonly encryptionContext?: EncryptionContext
+}
+
+export interface DecryptedRange extends MessageInfo {
+  /** Of the whole message, by its length. */
+  readonly plaintextBytes: number
+  readonly stream: ReadableStream<Uint8Array>
 }
 
 /** Most headers are shorter. */
@@ -51,7 +63,9 @@ export function plaintextBytesOf(
   throw new EnvelopeError('TruncatedMessage', 'The message is not as long as its frames.')
 }
 
-export async function openRange(source: RangeSource, range: Range, options: Omit<OpenOptions, 'onHeader'>) {
+/** `length` bytes from `offset` of the plaintext, by reading the frames that have them. Rejects with `EnvelopeError`. */
+export async function decryptRange(source: RangeSource, range: RangeOptions): Promise<DecryptedRange> {
+  const options = range.envelope[internals].opening(range.encryptionContext)
   const header = await readHeader(source, options.encryptedDataKeysMax)
   const plaintextBytes = plaintextBytesOf(header, source.byteLength)
   const key = await openHeader(header, options)
@@ -72,7 +86,7 @@ export async function openRange(source: RangeSource, range: Range, options: Omit
   const stream = ciphertext.pipeThrough(
     convertStream((emit) => new RangeOpener({ header, key }, { ...frames, ...cut }, options.heldBytesMax, emit)),
   )
-  return { header, plaintextBytes, stream }
+  return { ...infoOf(header), plaintextBytes, stream }
 }
 
 interface Frames {

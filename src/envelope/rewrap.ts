@@ -1,27 +1,54 @@
 import { randomBytes } from '../crypto/random.ts'
 import { concat } from '../model/bytes.ts'
 import { ByteQueue } from './byte-queue.ts'
-import type { Converter, Emit } from './converter.ts'
+import { type Converter, convertAll, convertStream, type Emit } from './converter.ts'
 import { unwrapDataKey, wrapDataKey } from './data-keys.ts'
+import { type Envelope, internals } from './envelope.ts'
 import { EnvelopeError } from './errors.ts'
 import { encodeHeader, encodeHeaderTag, ivBytes, type ParsedHeader, parseHeader, zeroIv } from './header.ts'
+import type { EncryptionContext } from './kms.ts'
 import { deriveMessageKey, headerTag, importDataKey } from './message-key.ts'
 import { type OpenOptions, openHeader } from './open.ts'
-import type { Wrapper } from './wrapping-key.ts'
+import { type Wrapper, type WrappingKey, wrapperOf } from './wrapping-key.ts'
 
-type RewrapOptions = Pick<OpenOptions, 'encryptedDataKeysMax' | 'isUncommittedAllowed' | 'required'> & {
+export interface RewrapOptions {
+  /** Who opens the message now, and with what rules. */
+  readonly from: Envelope
+  /** Who opens it from then on, and nobody else. */
+  readonly to: readonly [WrappingKey, ...WrappingKey[]]
+  /** As for decryption. */
+  readonly encryptionContext?: EncryptionContext
+}
+
+/** The message with its data key wrapped by others, and the frames as they are. Read docs/envelope.md before. */
+export function rewrap(message: Uint8Array, options: RewrapOptions): Promise<Uint8Array<ArrayBuffer>> {
+  return convertAll(rewrapperOf(options), message)
+}
+
+/** As `rewrap`, in a stream. */
+export function rewrapStream(options: RewrapOptions): ReadableWritablePair<Uint8Array, Uint8Array> {
+  return convertStream(rewrapperOf(options))
+}
+
+function rewrapperOf({ from, to, encryptionContext }: RewrapOptions) {
+  const { kms, wrappers, opening } = from[internals]
+  const rewrapping = { ...opening(encryptionContext), from: wrappers, to: to.map((key) => wrapperOf(key, kms)) }
+  return (emit: Emit) => new Rewrapper(rewrapping, emit)
+}
+
+type Rewrapping = Omit<OpenOptions, 'onHeader'> & {
   readonly from: readonly Wrapper[]
   readonly to: readonly Wrapper[]
 }
 
 /** A message in, the same message out with its data key wrapped by others. The frames pass as they are, unopened. */
-export class Rewrapper implements Converter {
-  readonly #options: RewrapOptions
+class Rewrapper implements Converter {
+  readonly #options: Rewrapping
   readonly #emit: Emit
   readonly #queue = new ByteQueue()
   #isPastHeader = false
 
-  constructor(options: RewrapOptions, emit: Emit) {
+  constructor(options: Rewrapping, emit: Emit) {
     this.#options = options
     this.#emit = emit
   }
@@ -49,13 +76,12 @@ export class Rewrapper implements Converter {
   }
 }
 
-async function rewrapHeader(header: ParsedHeader, options: RewrapOptions): Promise<Uint8Array> {
+async function rewrapHeader(header: ParsedHeader, options: Rewrapping): Promise<Uint8Array> {
   const { suite, messageId, encryptionContext } = header
   if (suite.signature !== null) {
     throw new EnvelopeError(
       'ForbiddenMessage',
-      'The message is signed: the signature covers the wrapped data keys, and the key that made it is gone. Decrypt it and ' +
-        'encrypt it anew.',
+      'The message is signed, its wrapped data keys too, and the key that signed is gone: decrypt and encrypt it anew.',
     )
   }
   const bytes = await unwrapDataKey(options.from, header)

@@ -24,6 +24,12 @@ interface SealOptions {
   readonly materials: () => Promise<Materials>
 }
 
+interface Begun {
+  readonly header: Header
+  readonly key: CryptoKey
+  readonly materials: Materials
+}
+
 const framesMax = 2 ** 32 - 1
 const finalMark = uint(framesMax, 4)
 
@@ -34,7 +40,7 @@ export class Sealer implements Converter {
   readonly #queue = new ByteQueue()
   readonly #frames: FrameQueue
   readonly #signed: SignedBytes | null
-  #begun: Promise<{ header: Header; key: CryptoKey; materials: Materials }> | null = null
+  #begun: Promise<Begun> | null = null
   #sequence = 0
   #bytes = 0
 
@@ -53,24 +59,25 @@ export class Sealer implements Converter {
     this.#bytes += piece.length
     if (bytesMax !== null && this.#bytes > bytesMax) throw tooMuch(bytesMax)
     this.#queue.push(piece)
-    const { header, key } = await this.#begin()
+    const begun = await this.#begin()
     // The last frame is known when the stream ends: a full one waits for what follows.
     while (this.#queue.length > frameBytes)
-      await this.#frames.add(this.#seal(header, key, this.#queue.take(frameBytes)))
+      await this.#frames.add(this.#seal(begun, this.#queue.take(frameBytes), 'frame'))
     this.#queue.keep()
   }
 
   async end(): Promise<void> {
-    const { header, key, materials } = await this.#begin()
-    await this.#frames.add(this.#sealFinal(header, key, this.#queue.take(this.#queue.length)))
+    const begun = await this.#begin()
+    await this.#frames.add(this.#seal(begun, this.#queue.take(this.#queue.length), 'finalFrame'))
     await this.#frames.drain()
     const { signature } = this.#options.suite
-    if (signature === null || materials.signingKey === null || this.#signed === null) return
-    const der = await sign(signature, materials.signingKey, this.#signed.all())
+    const { signingKey } = begun.materials
+    if (signature === null || signingKey === null || this.#signed === null) return
+    const der = await sign(signature, signingKey, this.#signed.all())
     this.#emit(concat([uint(der.length, 2), der]))
   }
 
-  #begin() {
+  #begin(): Promise<Begun> {
     this.#begun ??= this.#sealHeader()
     return this.#begun
   }
@@ -87,20 +94,16 @@ export class Sealer implements Converter {
     return { header, key, materials }
   }
 
-  async #seal(header: Header, key: CryptoKey, plaintext: Uint8Array): Promise<Uint8Array[]> {
-    const sequence = this.#next()
-    const iv = sequenceIv(sequence)
-    const additionalData = partAad(header, 'frame', sequence, plaintext.length)
-    const content = await sealed(key, iv, additionalData, plaintext)
-    return [concat([uint(sequence, 4), iv]), content]
-  }
-
-  async #sealFinal(header: Header, key: CryptoKey, plaintext: Uint8Array): Promise<Uint8Array[]> {
-    const sequence = this.#next()
-    const iv = sequenceIv(sequence)
-    const additionalData = partAad(header, 'finalFrame', sequence, plaintext.length)
-    const content = await sealed(key, iv, additionalData, plaintext)
-    return [concat([finalMark, uint(sequence, 4), iv, uint(plaintext.length, 4)]), content]
+  async #seal({ header, key }: Begun, plaintext: Uint8Array, part: 'frame' | 'finalFrame'): Promise<Uint8Array[]> {
+    const sequence = uint(this.#next(), 4)
+    // A number of each frame's own, under a key of the message's own; the header's is zero.
+    const iv = concat([new Uint8Array(ivBytes - 4), sequence])
+    const additionalData = partAad(header, part, this.#sequence, plaintext.length)
+    const algorithm = { name: 'AES-GCM', iv, additionalData, tagLength: 8 * tagBytes }
+    const content = crypto.subtle.encrypt(algorithm, key, plaintext as Uint8Array<ArrayBuffer>)
+    const isFinal = part === 'finalFrame'
+    const prefix = isFinal ? [finalMark, sequence, iv, uint(plaintext.length, 4)] : [sequence, iv]
+    return [concat(prefix), new Uint8Array(await content)]
   }
 
   #next(): number {
@@ -110,24 +113,6 @@ export class Sealer implements Converter {
   }
 }
 
-/** A number of each frame's own, under a key of the message's own; the header's is zero. */
-function sequenceIv(sequence: number): Uint8Array<ArrayBuffer> {
-  return concat([new Uint8Array(ivBytes - 4), uint(sequence, 4)])
-}
-
-async function sealed(
-  key: CryptoKey,
-  iv: Uint8Array<ArrayBuffer>,
-  additionalData: Uint8Array<ArrayBuffer>,
-  plaintext: Uint8Array,
-): Promise<Uint8Array> {
-  const algorithm = { name: 'AES-GCM', iv, additionalData, tagLength: 8 * tagBytes }
-  return new Uint8Array(await crypto.subtle.encrypt(algorithm, key, plaintext as Uint8Array<ArrayBuffer>))
-}
-
 function tooMuch(bytesMax: number): EnvelopeError {
-  return new EnvelopeError(
-    'InvalidInput',
-    `The plaintext is longer than the ${bytesMax} bytes that plaintextBytes says.`,
-  )
+  return new EnvelopeError('InvalidInput', `The plaintext is longer than plaintextBytes (${bytesMax}).`)
 }

@@ -65,13 +65,15 @@ const integerTag = 0x02
 
 /** Of at most 49 bytes, so that one byte says its length. */
 function derInteger(value: Uint8Array): number[] {
-  const first = Math.min(
-    value.findIndex((byte) => byte !== 0),
-    value.length - 1,
-  )
-  const digits = [...value.subarray(Math.max(first, 0))]
-  if ((digits[0] ?? 0) >= 0x80) digits.unshift(0)
+  const digits = withoutZeros(value)
+  if (digits[0] === undefined || digits[0] >= 0x80) digits.unshift(0)
   return [integerTag, digits.length, ...digits]
+}
+
+function withoutZeros(bytes: Uint8Array): number[] {
+  const digits = [...bytes]
+  while (digits[0] === 0) digits.shift()
+  return digits
 }
 
 function parseDer(der: Uint8Array, fieldBytes: number): Uint8Array<ArrayBuffer> | null {
@@ -80,16 +82,10 @@ function parseDer(der: Uint8Array, fieldBytes: number): Uint8Array<ArrayBuffer> 
   let at = 2
   for (const end of [fieldBytes, 2 * fieldBytes]) {
     const length = der[at + 1] ?? 0
-    const digits = der.subarray(at + 2, at + 2 + length)
-    if (der[at] !== integerTag || length === 0 || digits.length !== length) return null
-    const value = digits.subarray(
-      Math.max(
-        0,
-        digits.findIndex((byte) => byte !== 0),
-      ),
-    )
-    if (value.length > fieldBytes) return null
-    raw.set(value, end - value.length)
+    const integer = der.subarray(at + 2, at + 2 + length)
+    const digits = withoutZeros(integer)
+    if (der[at] !== integerTag || integer.length !== length || digits.length > fieldBytes) return null
+    raw.set(digits, end - digits.length)
     at += 2 + length
   }
   return at === der.length ? raw : null
@@ -113,15 +109,17 @@ function decompress(publicKey: string, { namedCurve, fieldBytes }: Signature): U
   const compressed = fromBase64(publicKey)
   const [kind] = compressed
   if (compressed.length !== 1 + fieldBytes || (kind !== compressedEven && kind !== compressedOdd)) return null
-  const x = BigInt(`0x${hex(compressed.subarray(1))}`)
+  let x = 0n
+  for (const byte of compressed.subarray(1)) x = x * 256n + BigInt(byte)
   const root = power(x ** 3n - 3n * x + b, (p + 1n) / 4n, p)
-  const y = (root & 1n) === BigInt(kind & 1) ? root : p - root
+  let y = (root & 1n) === BigInt(kind & 1) ? root : p - root
   const point = new Uint8Array(1 + 2 * fieldBytes)
   point.set(compressed)
   point[0] = uncompressed
-  const digits = y.toString(16).padStart(2 * fieldBytes, '0')
-  for (let at = 0; at < fieldBytes; at++)
-    point[1 + fieldBytes + at] = Number.parseInt(digits.slice(2 * at, 2 * at + 2), 16)
+  for (let at = 2 * fieldBytes; at > fieldBytes; at--) {
+    point[at] = Number(y % 256n)
+    y /= 256n
+  }
   return point
 }
 
@@ -142,8 +140,4 @@ function fromBase64(text: string): Uint8Array {
   } catch {
     return new Uint8Array(0)
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

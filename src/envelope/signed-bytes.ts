@@ -14,13 +14,7 @@ export class SignedBytes {
   /** Throws `TooLarge`. */
   add(bytes: Uint8Array): void {
     this.#length += bytes.length
-    if (this.#length > this.#bytesMax) {
-      throw new EnvelopeError(
-        'TooLarge',
-        `A signed message has to be in memory as a whole, and this one has more than heldBytesMax (${this.#bytesMax}) ` +
-          'bytes. Raise it, or use the suite that does not sign.',
-      )
-    }
+    checkHeld(this.#length, this.#bytesMax)
     // A copy: what has left may be changed by those who have it.
     this.#parts.push(bytes.slice())
   }
@@ -28,4 +22,13 @@ export class SignedBytes {
   all(): Uint8Array<ArrayBuffer> {
     return concat(this.#parts)
   }
+}
+
+/** Throws `TooLarge` for what may not be held in memory at once. */
+export function checkHeld(bytes: number, heldBytesMax: number): void {
+  if (bytes <= heldBytesMax) return
+  throw new EnvelopeError(
+    'TooLarge',
+    `A frame, a body without frames, or a signed message is held as a whole: ${bytes} bytes, above heldBytesMax.`,
+  )
 }

@@ -1,11 +1,10 @@
-import { concat, fromUtf8, utf8 } from '../model/bytes.ts'
-import { encodeContext } from './context.ts'
+import { fromUtf8, utf8 } from '../model/bytes.ts'
 import { EnvelopeError } from './errors.ts'
 import type { EncryptedDataKey } from './header.ts'
 import { type EncryptionContext, type EnvelopeKms, given } from './kms.ts'
 
 /** A key of KMS that wraps data keys. A string is short for `{ keyId }`. */
-export type WrappingKey = string | SymmetricKey | RsaKey
+export type WrappingKey = string | SymmetricKey | OtherKey
 
 export interface SymmetricKey {
   /** A key ARN, key id, alias or alias ARN. Only a key ARN is known without asking KMS to be the key of a message. */
@@ -15,14 +14,13 @@ export interface SymmetricKey {
   readonly grantTokens?: readonly string[]
 }
 
-/** An RSA key of KMS, with KeyUsage ENCRYPT_DECRYPT. Encryption asks nobody, decryption asks KMS. */
-export interface RsaKey extends SymmetricKey {
-  readonly encryptionAlgorithm: 'RSAES_OAEP_SHA_1' | 'RSAES_OAEP_SHA_256'
-  /** SubjectPublicKeyInfo, as GetPublicKey answers it; asked of KMS once where it is left out. With it `keyId` is a key ARN. */
-  readonly publicKey?: Uint8Array<ArrayBuffer>
+/** A key that wraps in a way of its own: what `rsaKey` makes. */
+export interface OtherKey {
+  /** Over the envelope's own KMS. */
+  readonly wrapper: (kms: EnvelopeKms) => Wrapper
 }
 
-type DataKey = Uint8Array<ArrayBuffer>
+export type DataKey = Uint8Array<ArrayBuffer>
 
 /** One key, whichever kind it is. */
 export interface Wrapper {
@@ -39,12 +37,8 @@ export interface Wrapper {
 }
 
 export function wrapperOf(key: WrappingKey, kms: EnvelopeKms): Wrapper {
-  const named = typeof key === 'string' ? { keyId: key } : key
-  return isRsa(named) ? rsaWrapper(named, named.kms ?? kms) : symmetricWrapper(named, named.kms ?? kms)
-}
-
-function isRsa(key: SymmetricKey | RsaKey): key is RsaKey {
-  return 'encryptionAlgorithm' in key
+  if (typeof key === 'string') return symmetricWrapper({ keyId: key }, kms)
+  return 'wrapper' in key ? key.wrapper(kms) : symmetricWrapper(key, key.kms ?? kms)
 }
 
 /** `aws-kms` of the AWS Encryption SDK, aware of multi-Region keys. */
@@ -75,66 +69,12 @@ function symmetricWrapper({ keyId, grantTokens }: SymmetricKey, kms: EnvelopeKms
   }
 }
 
-const digestBytes = 48
-
-/** `aws-kms-rsa` of the AWS Cryptographic Material Providers: a digest of the context goes before the data key. */
-function rsaWrapper({ keyId, encryptionAlgorithm, publicKey, grantTokens }: RsaKey, kms: EnvelopeKms): Wrapper {
-  const providerId = 'aws-kms-rsa'
-  if (publicKey !== undefined && !keyId.includes(':key/')) {
-    throw new EnvelopeError(
-      'InvalidInput',
-      `With its public key, an RSA key is named by its key ARN, not by "${keyId}".`,
-    )
-  }
-  const hash = encryptionAlgorithm === 'RSAES_OAEP_SHA_1' ? 'SHA-1' : 'SHA-256'
-  let loading: Promise<{ keyArn: string; key: CryptoKey }> | null = null
-  const load = async () => {
-    const answer =
-      publicKey === undefined ? await kms.getPublicKey({ KeyId: keyId }) : { KeyId: keyId, PublicKey: publicKey }
-    const spki = owned(given(answer.PublicKey, 'PublicKey'))
-    const key = await crypto.subtle.importKey('spki', spki, { name: 'RSA-OAEP', hash }, false, ['encrypt'])
-    return { keyArn: given(answer.KeyId, 'KeyId'), key }
-  }
-  return {
-    keyId,
-    generate: null,
-    async wrap(dataKey, context) {
-      loading ??= load()
-      const { keyArn, key } = await loading.catch((failure) => {
-        loading = null
-        throw failure
-      })
-      const bound = concat([await contextDigest(context), dataKey])
-      const ciphertext = new Uint8Array(await crypto.subtle.encrypt('RSA-OAEP', key, bound))
-      return { providerId, providerInfo: utf8(keyArn), ciphertext }
-    },
-    canUnwrap: (wrapped) => wrapped.providerId === providerId && isKeyOf(wrapped, keyId),
-    async unwrap(wrapped, context) {
-      const answer = await kms.decrypt({
-        KeyId: keyId,
-        CiphertextBlob: wrapped.ciphertext,
-        EncryptionAlgorithm: encryptionAlgorithm,
-        ...withTokens(grantTokens),
-      })
-      checkAnswer(answer.KeyId, wrapped)
-      const bound = owned(given(answer.Plaintext, 'Plaintext'))
-      const digest = await contextDigest(context)
-      if (bound.length > digestBytes && digest.every((byte, at) => byte === bound[at])) return bound.slice(digestBytes)
-      throw new EnvelopeError('WrongEncryptionContext', 'The data key was wrapped for another encryption context.')
-    },
-  }
-}
-
-async function contextDigest(context: EncryptionContext): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-384', encodeContext(context)))
-}
-
-function withTokens(grantTokens: readonly string[] | undefined): { GrantTokens?: string[] } {
+export function withTokens(grantTokens: readonly string[] | undefined): { GrantTokens?: string[] } {
   return grantTokens === undefined ? {} : { GrantTokens: [...grantTokens] }
 }
 
 /** An alias may be any key: KMS says. */
-function isKeyOf({ providerInfo }: EncryptedDataKey, keyId: string): boolean {
+export function isKeyOf({ providerInfo }: EncryptedDataKey, keyId: string): boolean {
   const keyArn = fromUtf8(providerInfo) ?? ''
   if (keyId.startsWith('alias/') || keyId.includes(':alias/')) return true
   return keyId.startsWith('arn:') ? isSameKey(keyArn, keyId) : keyArn.endsWith(`:key/${keyId}`)
@@ -147,14 +87,11 @@ function isSameKey(a: string, b: string): boolean {
   return first === second && /^[^:]+:[^:]+:kms:[^:]*:key\/mrk-/.test(first ?? '')
 }
 
-function checkAnswer(keyArn: string | undefined, { providerInfo }: EncryptedDataKey): void {
+export function checkAnswer(keyArn: string | undefined, { providerInfo }: EncryptedDataKey): void {
   if (isSameKey(given(keyArn, 'KeyId'), fromUtf8(providerInfo) ?? '')) return
-  throw new EnvelopeError(
-    'UnexpectedAnswer',
-    `KMS opened the data key with ${keyArn}, which the message does not name.`,
-  )
+  throw new EnvelopeError('UnexpectedAnswer', `KMS answered with ${keyArn}, which the message does not name.`)
 }
 
-function owned(bytes: Uint8Array): DataKey {
+export function owned(bytes: Uint8Array): DataKey {
   return bytes as DataKey
 }

@@ -10,7 +10,16 @@ import {
 } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createEnvelope, EnvelopeError, type EnvelopeOptions, type WrappingKey } from '../../src/envelope/index.ts'
+import {
+  createEnvelope,
+  decryptRange,
+  EnvelopeError,
+  type EnvelopeOptions,
+  rewrap,
+  rewrapStream,
+  rsaKey,
+  type WrappingKey,
+} from '../../src/envelope/index.ts'
 import { arnOf, softKms } from '../support/soft-kms.ts'
 import { drained, streamOf } from '../support/streams.ts'
 
@@ -78,7 +87,7 @@ describe('what is encrypted is decrypted', () => {
               return streamOf(message.slice(from, from + count), 300)
             },
           }
-          const range = await envelope().decryptRange(source, { offset, length })
+          const range = await decryptRange(source, { envelope: envelope(), offset, length })
           expect(range.plaintextBytes).toBe(size)
           const { bytes: part, failure: none } = await drained(range.stream)
           expect(none).toBeNull()
@@ -186,7 +195,10 @@ describe('an RSA key', () => {
     const { PublicKey } = await server.getPublicKey({ KeyId: arnOf('rsa') })
     const publicKey = new Uint8Array(PublicKey ?? [])
     server.calls.length = 0
-    const subject = createEnvelope({ kms: server, keys: [{ keyId: arnOf('rsa'), encryptionAlgorithm, publicKey }] })
+    const subject = createEnvelope({
+      kms: server,
+      keys: [rsaKey({ keyId: arnOf('rsa'), encryptionAlgorithm, publicKey })],
+    })
     const message = await subject.encrypt(plaintext, { encryptionContext: { b: '2', a: '1' } })
     expect(server.calls).toEqual([])
     expect((await subject.decrypt(message)).plaintext).toEqual(plaintext)
@@ -195,7 +207,7 @@ describe('an RSA key', () => {
 
   it('asks for its public key once', async () => {
     const server = softKms()
-    const subject = createEnvelope({ kms: server, keys: [{ keyId: 'rsa', encryptionAlgorithm }, 'symmetric'] })
+    const subject = createEnvelope({ kms: server, keys: [rsaKey({ keyId: 'rsa', encryptionAlgorithm }), 'symmetric'] })
     const messages = await Promise.all([subject.encrypt(plaintext), subject.encrypt(plaintext)])
     expect(server.calls.filter((name) => name === 'GetPublicKey')).toHaveLength(1)
     const other = createEnvelope({ kms: server, keys: ['symmetric'] })
@@ -215,7 +227,7 @@ describe('an RSA key', () => {
       [{}, ''],
       [{ b: 'x', a: 'yz' }, '0002000161000279' + '7a' + '0001620001' + '78'],
     ] as const) {
-      const subject = createEnvelope({ kms, keys: [{ keyId: arnOf('rsa'), encryptionAlgorithm, publicKey }] })
+      const subject = createEnvelope({ kms, keys: [rsaKey({ keyId: arnOf('rsa'), encryptionAlgorithm, publicKey })] })
       const message = Buffer.from(await subject.encrypt(plaintext, { encryptionContext }))
       const info = `${arnOf('rsa')}`
       const at = message.indexOf(info) + info.length
@@ -230,7 +242,7 @@ describe('an RSA key', () => {
 
   it('refuses another context, and an alias beside a public key', async () => {
     const server = softKms()
-    const subject = createEnvelope({ kms: server, keys: [{ keyId: arnOf('rsa'), encryptionAlgorithm }] })
+    const subject = createEnvelope({ kms: server, keys: [rsaKey({ keyId: arnOf('rsa'), encryptionAlgorithm })] })
     const message = await subject.encrypt(plaintext, { encryptionContext: { tenant: 'one' } })
     const changed = Uint8Array.from(
       Buffer.from(Buffer.from(message).toString('latin1').replace('one', 'two'), 'latin1'),
@@ -238,9 +250,9 @@ describe('an RSA key', () => {
     const refused = await failure(subject.decrypt(changed))
     expect(refused.message).toContain('another encryption context')
     const publicKey = new Uint8Array(1)
-    expect(() => createEnvelope({ kms, keys: [{ keyId: 'alias/rsa', encryptionAlgorithm, publicKey }] })).toThrow(
-      'key ARN',
-    )
+    expect(() =>
+      createEnvelope({ kms, keys: [rsaKey({ keyId: 'alias/rsa', encryptionAlgorithm, publicKey })] }),
+    ).toThrow('key ARN')
   })
 })
 
@@ -299,29 +311,29 @@ describe('rewrap', () => {
   it('changes who opens, and no frame', async () => {
     const encryptionContext = { tenant: 'one' }
     const message = await envelope().encrypt(plaintext, { encryptionContext })
-    const rewrapped = await envelope().rewrap(message, { to, encryptionContext })
+    const rewrapped = await rewrap(message, { from: envelope(), to, encryptionContext })
     const frames = 10_000 + 9 * 32 + 40
     expect(rewrapped.subarray(-frames)).toEqual(message.subarray(-frames))
     expect((await envelope({ keys: to }).decrypt(rewrapped, { encryptionContext })).plaintext).toEqual(plaintext)
     expect((await failure(envelope().decrypt(rewrapped))).name).toBe('NoWrappingKey')
-    const streamed = await drained(streamOf(message, 77).pipeThrough(envelope().rewrapStream({ to })))
+    const streamed = await drained(streamOf(message, 77).pipeThrough(rewrapStream({ from: envelope(), to })))
     expect((await envelope({ keys: to }).decrypt(streamed.bytes)).plaintext).toEqual(plaintext)
   })
 
   it('refuses what it cannot do', async () => {
     const message = await envelope().encrypt(plaintext, { encryptionContext: { tenant: 'one' } })
     const signed = await envelope({ suite: 'signing' }).encrypt(plaintext)
-    expect((await failure(envelope().rewrap(signed, { to }))).message).toContain('signed')
+    expect((await failure(rewrap(signed, { from: envelope(), to }))).message).toContain('signed')
     const other = envelope({ keys: [arnOf('other')] })
-    expect((await failure(other.rewrap(message, { to }))).name).toBe('NoWrappingKey')
-    expect((await failure(envelope().rewrap(message, { to, encryptionContext: { tenant: 'two' } }))).name).toBe(
+    expect((await failure(rewrap(message, { from: other, to }))).name).toBe('NoWrappingKey')
+    expect((await failure(rewrap(message, { from: envelope(), to, encryptionContext: { tenant: 'two' } }))).name).toBe(
       'WrongEncryptionContext',
     )
     const changed = message.slice()
     changed[200] = (changed[200] ?? 0) ^ 1
-    const refused = await failure(envelope().rewrap(changed, { to }))
+    const refused = await failure(rewrap(changed, { from: envelope(), to }))
     expect(['TamperedMessage', 'NoWrappingKey']).toContain(refused.name)
-    expect((await failure(envelope().rewrap(message.slice(0, 50), { to }))).name).toBe('TruncatedMessage')
+    expect((await failure(rewrap(message.slice(0, 50), { from: envelope(), to }))).name).toBe('TruncatedMessage')
   })
 })
 
@@ -413,7 +425,7 @@ describe('version 1', () => {
   it('is rewrapped under an IV of its own', async () => {
     const message = await singleBlock(plaintext)
     const to: [WrappingKey] = [arnOf('next')]
-    const rewrapped = await lenient.rewrap(message, { to })
+    const rewrapped = await rewrap(message, { from: lenient, to })
     const next = envelope({ keys: to, allowUncommitted: true })
     expect((await next.decrypt(rewrapped)).plaintext).toEqual(plaintext)
     const ivOf = (bytes: Uint8Array) =>
@@ -427,6 +439,8 @@ describe('version 1', () => {
       byteLength: message.length,
       read: async (from: number, count: number) => streamOf(message.subarray(from, from + count)),
     }
-    expect((await failure(lenient.decryptRange(source, { offset: 0, length: 1 }))).name).toBe('UnsupportedMessage')
+    expect((await failure(decryptRange(source, { envelope: lenient, offset: 0, length: 1 }))).name).toBe(
+      'UnsupportedMessage',
+    )
   })
 })
