@@ -12,6 +12,7 @@ import { asymmetric, loadOf, measureKeyGeneration } from './asymmetric.ts'
 import { measureRecording, recordings } from './audit.ts'
 import { measureDecisions } from './authorize.ts'
 import { call, connections, type Driven, driveLoad, driver, type Load } from './drive.ts'
+import { measureEnvelope } from './envelope.ts'
 import { measureLookup } from './lookup.ts'
 import { measureSweep } from './sweep.ts'
 import { workerds } from './workerds.ts'
@@ -82,6 +83,7 @@ try {
     if (!wants(name)) continue
     await measureRecording(recording, async (...loads) => report(name, 'unrecorded', await inTurn(...loads)))
   }
+  if (wants('envelope')) await measureEnvelope(pairs, median)
   if (wants('start')) await measureStart()
   if (wants('sweep')) await measureSweep(seconds)
   if (process.env.SLOW && wants('memory')) await measureMemory()

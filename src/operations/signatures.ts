@@ -34,7 +34,8 @@ type Answered<Value> = [Value] extends [string | Uint8Array | Date]
       ? Members<Pick<Value, keyof Value>>
       : Exclude<Value, object> | ([Extract<Value, object>] extends [never] ? never : Answered<Extract<Value, object>>)
 
-type Members<Value> = { readonly [Name in keyof Value]: Answered<Value[Name]> }
+/** No answer of KMS has a null. */
+type Members<Value> = { readonly [Name in keyof Value]: Answered<Exclude<Value[Name], null>> }
 
 /** By KMS's names, as the table has them: what src/sdk/operations.ts is made of (`npm run sdk:types`). */
 export type Signatures = {

@@ -190,7 +190,7 @@ export type Operations = {
         readonly ExpirationModel?: string
         readonly ValidTo?: Date
         readonly MultiRegionConfiguration?: {
-          readonly MultiRegionKeyType: string | null
+          readonly MultiRegionKeyType: string
           readonly PrimaryKey: {
             readonly Arn: string
             readonly Region: string
@@ -365,7 +365,7 @@ export type Operations = {
         readonly ExpirationModel?: string
         readonly ValidTo?: Date
         readonly MultiRegionConfiguration?: {
-          readonly MultiRegionKeyType: string | null
+          readonly MultiRegionKeyType: string
           readonly PrimaryKey: {
             readonly Arn: string
             readonly Region: string
@@ -483,7 +483,7 @@ export type Operations = {
     readonly output: {
       readonly PrivateKeyCiphertextBlob: Uint8Array<ArrayBuffer>
       readonly PrivateKeyPlaintext: Uint8Array<ArrayBuffer>
-      readonly PublicKey: Uint8Array<ArrayBuffer> | null
+      readonly PublicKey: Uint8Array<ArrayBuffer>
       readonly KeyId: string
       readonly KeyPairSpec:
         | 'ECC_NIST_EDWARDS25519'
@@ -522,7 +522,7 @@ export type Operations = {
     }
     readonly output: {
       readonly PrivateKeyCiphertextBlob: Uint8Array<ArrayBuffer>
-      readonly PublicKey: Uint8Array<ArrayBuffer> | null
+      readonly PublicKey: Uint8Array<ArrayBuffer>
       readonly KeyId: string
       readonly KeyPairSpec:
         | 'ECC_NIST_EDWARDS25519'
@@ -646,7 +646,7 @@ export type Operations = {
     }
     readonly output: {
       readonly KeyId: string
-      readonly PublicKey: Uint8Array<ArrayBuffer> | null
+      readonly PublicKey: Uint8Array<ArrayBuffer>
       readonly CustomerMasterKeySpec:
         | 'ECC_NIST_EDWARDS25519'
         | 'ECC_NIST_P256'

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { EnvelopeKms } from '../../src/envelope/index.ts'
 import type { BindingAnswer, BindingCall } from '../../src/model/kms-binding.ts'
 import { operations } from '../../src/operations/index.ts'
 import { createKms, KmsError, type KmsOptions } from '../../src/sdk/index.ts'
@@ -336,4 +337,9 @@ describe('over a binding', () => {
   it('that is not there is told at once', () => {
     expect(() => createKms({ binding: undefined as never })).toThrow('The binding is not there')
   })
+})
+
+it('is what an envelope asks of KMS', () => {
+  const asked: EnvelopeKms = clientOf([ok]).kms
+  expect(asked.generateDataKey).toBeTypeOf('function')
 })
