@@ -28,7 +28,7 @@ export function readArgs<Config extends ParseArgsConfig>(config: Config, usage: 
   }
 }
 
-export const usage = `npm start -- [options]
+const usage = ` [options]
   --port N        the port to listen on (8787)
   --host HOST     the address to listen on (127.0.0.1)
   --state DIR     where keys and aliases are kept (.edge-kms); "memory" keeps nothing
@@ -37,6 +37,11 @@ export const usage = `npm start -- [options]
   --seed FILE     keys, users and roles to start with, in JSON (docs/testing.md)
   --auth off      any credentials are the root of the account whose 12 digits are the access key id, else 000000000000
   --help          this text`
+
+/** `npm start --`, or whatever it is called. */
+export function usageOf(command: string): string {
+  return command + usage
+}
 
 const options = {
   port: { type: 'string', default: '8787' },
@@ -49,8 +54,8 @@ const options = {
   help: { type: 'boolean', default: false },
 } as const
 
-export function parseOptions(args: readonly string[], now: number): LocalOptions | 'help' {
-  const { values } = readArgs({ args: [...args], options }, usage)
+export function parseOptions(args: readonly string[], now: number, command: string): LocalOptions | 'help' {
+  const { values } = readArgs({ args: [...args], options }, usageOf(command))
   if (values.help) return 'help'
   const port = Number(values.port)
   if (!/^\d+$/.test(values.port) || port > 65_535)

@@ -24,6 +24,7 @@ const floors: Record<string, number> = {
   verify: 6,
   sdk: 6,
   package: 6,
+  cli: 8,
   envelope: 6,
   adapters: 7,
 }
@@ -49,6 +50,7 @@ const exceptions: Record<string, readonly string[]> = {
   admin: ['local'],
   // Its types of operations are made from the table.
   sdk: ['model'],
+  cli: ['envelope', 'local', 'sdk'],
   // Compiles what is published.
   package: ['local'],
   // Reads what the archive has by the names and shapes that the trail writes.
