@@ -1,0 +1,104 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { build, type Plugin } from 'esbuild'
+import { buildWorker } from '../local/build.ts'
+import { migrations, workerOptions } from '../local/parts.ts'
+
+const project = join(import.meta.dirname, '../..')
+const source = join(project, 'src')
+const out = join(project, 'dist/package')
+
+/** For Workers, Node and browsers alike, and by their names in `exports`. */
+const edgeEntries = ['sdk', 'envelope', 'adapters'].filter((name) => existsSync(join(source, name, 'index.ts')))
+
+/** Compiles what `npm pack` takes into dist/package: what package.json names in `exports` and `bin`, and what they need. */
+async function buildPackage(): Promise<void> {
+  rmSync(out, { recursive: true, force: true })
+  mkdirSync(out, { recursive: true })
+  const common = { outdir: out, bundle: true, format: 'esm', splitting: true, packages: 'external' } as const
+  await build({
+    ...common,
+    entryPoints: Object.fromEntries(edgeEntries.map((name) => [name, join(source, name, 'index.ts')])),
+    chunkNames: 'edge-[hash]',
+    platform: 'neutral',
+    target: 'es2022',
+  })
+  await build({
+    ...common,
+    entryPoints: { local: join(source, 'local/index.ts'), cli: join(source, 'cli/main.ts') },
+    chunkNames: 'node-[hash]',
+    platform: 'node',
+    target: 'node22',
+    plugins: [publishedParts],
+  })
+  const cli = join(out, 'cli.js')
+  writeFileSync(cli, `#!/usr/bin/env node\n${readFileSync(cli, 'utf8')}`, { mode: 0o755 })
+  await buildWorker(join(source, 'local/worker.ts'), join(out, 'worker.js'))
+  // Its sources are not there to be mapped to.
+  rmSync(join(out, 'worker.js.map'))
+  const worker = readFileSync(join(out, 'worker.js'), 'utf8')
+  writeFileSync(join(out, 'worker.js'), worker.replace(/^\/\/# sourceMappingURL=.*$/m, ''))
+  writeFileSync(join(out, 'worker-options.json'), JSON.stringify(workerOptions()))
+  writeFileSync(join(out, 'migrations.json'), JSON.stringify(migrations()))
+  emitTypes()
+}
+
+/** What is published brings its Worker, its bindings and its migrations along. */
+const publishedParts: Plugin = {
+  name: 'published parts',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/parts\.ts$/ }, () => ({ path: join(source, 'package/parts.ts') }))
+  },
+}
+
+/** Declarations of the entries and of what they name, in dist/package/types. */
+function emitTypes(): void {
+  const folder = mkdtempSync(join(project, 'node_modules/.package-types-'))
+  try {
+    const compilerOptions = {
+      noEmit: false,
+      declaration: true,
+      emitDeclarationOnly: true,
+      rootDir: source,
+      outDir: join(folder, 'out'),
+      types: ['@cloudflare/workers-types', 'node'],
+    }
+    const files = [...edgeEntries, 'local'].map((name) => join(source, name, 'index.ts'))
+    const config = { extends: join(project, 'tsconfig.json'), compilerOptions, files, include: [] }
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
+    execFileSync(join(project, 'node_modules/.bin/tsc'), ['-p', folder], { stdio: 'inherit' })
+    for (const file of namedBy(join(folder, 'out'), files)) {
+      const target = join(out, 'types', file)
+      mkdirSync(dirname(target), { recursive: true })
+      writeFileSync(target, withJsNames(readFileSync(join(folder, 'out', file), 'utf8')))
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+const relativeName = /(from |import\()(['"])(\.[^'"]+)\.ts\2/g
+
+/** The declarations that the entries' own lead to: the compiler emits all that it has read. */
+function namedBy(folder: string, entries: readonly string[]): ReadonlySet<string> {
+  const named = new Set<string>()
+  const visit = (file: string) => {
+    if (named.has(file)) return
+    named.add(file)
+    const text = readFileSync(join(folder, file), 'utf8')
+    for (const [, , , name] of text.matchAll(relativeName)) visit(join(dirname(file), `${name}.d.ts`))
+  }
+  for (const entry of entries) visit(entry.slice(source.length + 1).replace(/\.ts$/, '.d.ts'))
+  return named
+}
+
+function withJsNames(text: string): string {
+  return text.replace(relativeName, '$1$2$3.js$2')
+}
+
+// Wrangler would otherwise miss the secrets, which are whoever's that starts a server.
+Object.assign(process.env, { WRANGLER_LOG: 'none', WRANGLER_SEND_METRICS: 'false' })
+await buildPackage()
+const files = globSync('**/*.*', { cwd: out })
+console.log(`dist/package has ${files.length} files.`)
