@@ -1,18 +1,19 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 import { buildWorker } from '../local/build.ts'
 import { migrations, workerOptions } from '../local/parts.ts'
 
 const project = join(import.meta.dirname, '../..')
 const source = join(project, 'src')
-const out = join(project, 'dist/package')
+/** dist/package, or the folder that is named. */
+const out = resolve(process.argv[2] ?? join(project, 'dist/package'))
 
 /** For Workers, Node and browsers alike, and by their names in `exports`. */
 const edgeEntries = ['sdk', 'envelope', 'adapters'].filter((name) => existsSync(join(source, name, 'index.ts')))
 
-/** Compiles what `npm pack` takes into dist/package: what package.json names in `exports` and `bin`, and what they need. */
+/** Compiles what `npm pack` takes: what package.json names in `exports` and `bin`, and what they need. */
 async function buildPackage(): Promise<void> {
   rmSync(out, { recursive: true, force: true })
   mkdirSync(out, { recursive: true })
@@ -101,4 +102,4 @@ function withJsNames(text: string): string {
 Object.assign(process.env, { WRANGLER_LOG: 'none', WRANGLER_SEND_METRICS: 'false' })
 await buildPackage()
 const files = globSync('**/*.*', { cwd: out })
-console.log(`dist/package has ${files.length} files.`)
+console.log(`${out} has ${files.length} files.`)
