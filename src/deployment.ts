@@ -11,7 +11,7 @@ import { Counters } from './model/counters.ts'
 import { causeOf } from './model/errors.ts'
 import type { NowOrLater } from './model/now-or-later.ts'
 import { isRegion } from './model/regions.ts'
-import { parseRootCredentials, parseSettings, type Settings } from './model/settings.ts'
+import { parseRootCredentials, parseSettings } from './model/settings.ts'
 import { AliasDirectory } from './operations/alias-directory.ts'
 import type { AuditTrail, KeyObject } from './worker.ts'
 
@@ -42,12 +42,15 @@ export interface Deployment {
   readonly aliases: AliasDirectory
   readonly credentials: CredentialDirectory
   readonly issuers: Issuers
+  /** True where this deployment serves keys there. */
+  isRegionServed(region: string): boolean
   readonly database: Database
   readonly trail: Trail
   readonly counters: Counters
   readonly health: Health
   readonly authenticate: Authenticate
-  readonly settings: Settings
+  /** False: nothing is served over service bindings. */
+  readonly isRpcOpen: boolean
   /** True once the root keys were compared with the deployment's check values. */
   isProven: boolean
   /** Wall time before which an unproven root is not looked at again. */
@@ -103,7 +106,8 @@ async function assemble(env: Env): Promise<Deployment | string> {
     aliases: new AliasDirectory(keySnapshotSeconds, staleSeconds),
     credentials,
     issuers: new Issuers(),
-    settings,
+    isRegionServed: settings.isRegionServed,
+    isRpcOpen: settings.isRpcOpen,
     database: db,
     trail: new Trail(settings.audit),
     health: new Health(),

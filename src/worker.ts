@@ -20,6 +20,7 @@ import { operatorJobs } from './jobs/operator-jobs.ts'
 import { retain } from './jobs/retain.ts'
 import { runAll } from './jobs/run-all.ts'
 import { type ScheduleParts, schedule } from './jobs/schedule.ts'
+import { keyObject } from './key/directory.ts'
 import type { KeyObjectParts } from './key/key-core.ts'
 import { keyObjectClass } from './key/key-object.ts'
 import type { AuditEvent } from './model/audit-event.ts'
@@ -45,7 +46,7 @@ export interface Seams {
   readonly settlePauses: number
 }
 
-/** What a key's object works with: the index in D1, and the root keys. */
+/** What a key's object works with: the index in D1, the root keys, and the same key's objects in other Regions. */
 export function keyObjectParts(env: Env): KeyObjectParts {
   const db = database(env.DB)
   return {
@@ -56,6 +57,7 @@ export function keyObjectParts(env: Env): KeyObjectParts {
       reportRolledBack: (region, keyId) => reportRolledBack(db, region, keyId),
     },
     sealingRoots: () => provenRoots(env),
+    peer: (region, keyId) => keyObject(env.KEYS, region, keyId),
     async sendEvents(events) {
       await env.EVENTS_QUEUE.sendBatch(events.map((body) => ({ body, contentType: 'json' })))
     },
@@ -134,12 +136,12 @@ export function servicesOf(deployment: Deployment, env: Env, ctx: ExecutionConte
 }
 
 function rpcDoor(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: Seams): RpcDoor {
-  const { settings, credentials } = deployment
+  const { isRpcOpen, isRegionServed, credentials } = deployment
   const services = servicesOf(deployment, env, ctx, seams)
   const { waitUntil } = services
   return {
-    isOpen: settings.isRpcOpen,
-    isRegionServed: settings.isRegionServed,
+    isOpen: isRpcOpen,
+    isRegionServed,
     clock: () => seams.clock(env),
     async caller(props, call) {
       const role = (arn: string) => credentials.boundRole(arn, call.wallTime, waitUntil)

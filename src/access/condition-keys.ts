@@ -262,7 +262,8 @@ const keys: ReadonlyMap<string, Reader> = new Map<string, Reader>([
     'kms:multiregionkeytype',
     ofKey(
       ({ multiRegionKeyType }) => multiRegionKeyType,
-      (request) => (sent(request, 'MultiRegion') === true ? 'PRIMARY' : null),
+      // Creating a replica is a part of ReplicateKey, with the members of both.
+      (request) => (sent(request, 'MultiRegion') === true ? wantedKeyType(request) : null),
     ),
   ],
   ['kms:primaryregion', parameter('UpdatePrimaryRegion', 'PrimaryRegion')],
@@ -291,6 +292,10 @@ const keys: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['sts:sourceidentity', member('SourceIdentity')],
   ['sts:transitivetagkeys', about((request) => many(textsOf(sent(request, 'TransitiveTagKeys'))))],
 ])
+
+function wantedKeyType(request: AccessRequest): Values {
+  return sent(request, 'ReplicaRegion') === undefined ? 'PRIMARY' : 'REPLICA'
+}
 
 function federatedProvider({ kind, arn, session }: AccessRequest['principal']): Values {
   return kind === 'federated' ? arn : (session?.federatedProvider ?? null)

@@ -64,18 +64,20 @@ export function openMaterial(roots: RootKeys, identity: MaterialIdentity, sealed
 }
 
 /**
- * The same material under the root key's current version. It passes from one wrapping to the other inside WebCrypto.
+ * The same material under the root key's current version, bound to another identity where one is given: a replica's. It
+ * passes from one wrapping to the other inside WebCrypto.
  * Throws as `openMaterial` does.
  */
 export async function rewrapMaterial(
   roots: RootKeys,
   identity: MaterialIdentity,
   sealed: SealedMaterial,
+  becoming = identity,
 ): Promise<SealedMaterial> {
   const material = await unwrapAnyBytes(roots, identity, sealed)
   const iv = crypto.getRandomValues(new Uint8Array(nonceBytes))
-  const current = await wrappingKey(roots, roots.current, identity)
-  const wrap = { name: 'AES-GCM', iv, additionalData: boundTo(roots.current, identity) }
+  const current = await wrappingKey(roots, roots.current, becoming)
+  const wrap = { name: 'AES-GCM', iv, additionalData: boundTo(roots.current, becoming) }
   const wrapped = await crypto.subtle.wrapKey('raw', material, current, wrap)
   return { rootVersion: roots.current, sealed: concat([iv, new Uint8Array(wrapped)]) }
 }

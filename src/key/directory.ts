@@ -154,9 +154,10 @@ export class KeyDirectory {
   }
 
   async #open({ record, current, untold }: KeySnapshot): Promise<OpenKey> {
-    if (untold === 0) this.#untold.delete(record.keyId)
-    else this.#untold.set(record.keyId, untold)
-    const held = this.#cache.peek(`${record.region}/${record.keyId}`)
+    const name = `${record.region}/${record.keyId}`
+    if (untold === 0) this.#untold.delete(name)
+    else this.#untold.set(name, untold)
+    const held = this.#cache.peek(name)
     if (held?.record.revision === record.revision) return held
     if (current === null) return { record, current, older: new Map() }
     const isSameMaterial = held?.current?.keyMaterialId === current.keyMaterialId

@@ -4,10 +4,12 @@ import type { Call } from '../model/call.ts'
 import { isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
 import type { Imports } from './imports.ts'
-import type { KeyCall, KeyRecord, KeySnapshot, RotationType } from './key.ts'
-import { flushWaitMs, type KeyCore } from './key-core.ts'
+import { type KeyCall, type KeyRecord, type KeySnapshot, multiRegionKeyType, type RotationType } from './key.ts'
+import { flushWaitMs, type KeyCore, peersWaitMs } from './key-core.ts'
 import { nextDue, rotationAfter, stateRefusal } from './lifecycle.ts'
 import { indexEntry } from './outbox.ts'
+import { finishRotation } from './rotation.ts'
+import { sharedChangeRefusal } from './shared-key.ts'
 
 /** What befalls a key with time, and rotation on demand: decided on what is stored now, in the block that does it. */
 export class DueWork {
@@ -58,28 +60,36 @@ export class DueWork {
       return this.#core.commit(this.#rotated({ ...record, rotation }, version, call, 'AUTOMATIC'))
     })
     await this.#core.outbox.flushWithin(flushWaitMs)
-    return snapshot
+    return snapshot === null ? null : this.#onceHeld(snapshot)
   }
 
   async rotateOnDemand(call: KeyCall) {
     const record = await this.#core.read(call, 'kms:RotateKeyOnDemand')
     if (isRefusal(record)) return record
-    const refusal = stateRefusal(record, 'RotateKeyOnDemand') ?? onDemandLimit(record)
+    const refusal = stateRefusal(record, 'RotateKeyOnDemand') ?? onDemandRefusal(record)
     if (refusal !== null) return refusal
     if (record.origin === 'EXTERNAL') return this.#rotateToImported(call)
     const version = await this.#core.newVersion(record)
     if (isRefusal(version)) return version
-    return this.#core.change(call, 'RotateKeyOnDemand', (current) => {
-      const limited = onDemandLimit(current)
-      if (limited !== null) return limited
+    const snapshot = await this.#core.change(call, 'RotateKeyOnDemand', (current) => {
+      const late = onDemandRefusal(current)
+      if (late !== null) return late
       return this.#rotated({ ...current, onDemandRotations: current.onDemandRotations + 1 }, version, call, 'ON_DEMAND')
     })
+    return isRefusal(snapshot) ? snapshot : this.#onceHeld(snapshot)
+  }
+
+  /** The key after its replicas have answered, or as it is where they take long. */
+  async #onceHeld(snapshot: KeySnapshot): Promise<KeySnapshot> {
+    if (snapshot.record.rotating === null) return snapshot
+    await this.#core.outbox.peersWithin(peersWaitMs)
+    return this.#core.snapshotOf(this.#core.storage.read() ?? snapshot.record)
   }
 
   #rotateToImported(call: KeyCall) {
     return this.#core.change(call, 'RotateKeyOnDemand', (record) => {
-      const limited = onDemandLimit(record)
-      if (limited !== null) return limited
+      const late = onDemandRefusal(record)
+      if (late !== null) return late
       const rotated = this.#imports.rotated(record, call)
       if (rotated === null) return nothingPending(record)
       this.#recordRotation(record, rotated.currentMaterialId, call, 'ON_DEMAND')
@@ -97,6 +107,11 @@ export class DueWork {
       this.#core.recordService('DeleteKey', record, call)
       const erased = { ...record, revision: record.revision + 1, deletion: null, rotation: null }
       this.#core.outbox.add(indexEntry(erased, { deletedAt: call.time }))
+      const { account, region, keyId, multiRegion } = record
+      if (multiRegion !== null && multiRegionKeyType(record) === 'REPLICA') {
+        const { primaryRegion } = multiRegion
+        this.#core.outbox.add({ kind: 'lookAgain', body: { account, region, keyId, primaryRegion, at: call.time } })
+      }
       return true
     })
     if (isErased) await this.#core.outbox.flushAll()
@@ -120,10 +135,13 @@ export class DueWork {
     return isExpired ? 'expired' : 'nothing'
   }
 
-  #rotated(record: KeyRecord, version: SealedVersion, call: Call, type: RotationType): KeyRecord {
-    this.#core.storage.addRotation(version, call.time, type)
-    this.#recordRotation(record, version.keyMaterialId, call, type)
-    return { ...record, currentMaterialId: version.keyMaterialId }
+  /** With new material, which is current at once where no other Region has to hold it first. */
+  #rotated(record: KeyRecord, version: SealedVersion, { time, requestId }: Call, type: RotationType): KeyRecord {
+    const { storage } = this.#core
+    const rotating = { keyMaterialId: version.keyMaterialId, type, startedAt: time, requestId }
+    storage.addVersion(version)
+    if (storage.replicas().length > 0) return { ...record, rotating }
+    return finishRotation(this.#core, record, rotating)
   }
 
   #recordRotation(record: KeyRecord, currentKeyMaterialId: string | null, call: Call, rotationType: RotationType) {
@@ -132,11 +150,17 @@ export class DueWork {
   }
 }
 
-function onDemandLimit({ region, account, keyId, onDemandRotations }: KeyRecord) {
+/** Null: the key may be rotated now. */
+function onDemandRefusal(record: KeyRecord) {
+  const { region, account, keyId, onDemandRotations, rotating } = record
+  const arn = keyArn(region, account, keyId)
+  const refusal = sharedChangeRefusal(record)
+  if (refusal !== null) return refusal
+  if (rotating !== null) return refuse('ConflictException', `A rotation of ${arn} is in progress.`)
   if (onDemandRotations < limits.onDemandRotationsMax) return null
   return refuse(
     'LimitExceededException',
-    `The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: ${keyArn(region, account, keyId)}`,
+    `The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: ${arn}`,
   )
 }
 

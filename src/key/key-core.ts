@@ -5,7 +5,7 @@ import type { RootKeys } from '../crypto/root-keys.ts'
 import { generateVersion } from '../crypto/version.ts'
 import { keyArn } from '../model/arn.ts'
 import { eventsOf } from '../model/audit-event.ts'
-import { anyRegion, type Call } from '../model/call.ts'
+import { anyRegion, type Call, servicePrincipal } from '../model/call.ts'
 import {
   causeOf,
   type ExceptionName,
@@ -18,12 +18,13 @@ import {
 import type { KeyEvent } from '../model/key-event.ts'
 import { GrantStorage } from './grant-storage.ts'
 import { ImportStorage } from './import-storage.ts'
-import type { KeyCall, KeyRecord, KeySnapshot } from './key.ts'
+import { type Key, type KeyCall, type KeyRecord, type KeySnapshot, multiRegionKeyType } from './key.ts'
 import { keyNotFound, keyRequest, keyVerdict, policyOf } from './key-access.ts'
 import type { KeyIndex } from './key-index.ts'
 import { recordAt, type StatefulOperation, stateRefusal } from './lifecycle.ts'
-import { indexEntry, Outbox } from './outbox.ts'
+import { type Delivery, indexEntry, Outbox } from './outbox.ts'
 import { serviceEntries } from './service-entries.ts'
+import { withSharedRevision } from './shared-key.ts'
 import { IndexStanding, type Standing } from './standing.ts'
 import { KeyStorage } from './storage.ts'
 
@@ -34,6 +35,8 @@ export interface KeyObjectParts {
   sealingRoots(): Promise<RootKeys>
   /** Tells other Workers what befell the key. Throws where the queue does not take it. */
   sendEvents(events: readonly KeyEvent[]): Promise<void>
+  /** The object of the same key in another Region: a new stub each time. */
+  peer(region: string, keyId: string): Key
 }
 
 interface ChangeOptions {
@@ -43,6 +46,9 @@ interface ChangeOptions {
 }
 
 export const flushWaitMs = 250
+/** What other Regions answer late is still taken; whoever began it waits no longer. */
+export const peersWaitMs = 5_000
+const multiRegionService = 'multi-region.edge-kms'
 
 /** What every part of a key's object works through: who is admitted, what is written, and who is told. */
 export class KeyCore {
@@ -56,8 +62,10 @@ export class KeyCore {
   readonly #durable: DurableObjectStorage
   /** The object's name, REGION/KEY_ID; undefined: the object was reached by its id. */
   readonly #name: string | undefined
+  /** The latest lifecycle time that a call has brought. */
+  #latestTime = 0
 
-  constructor({ storage, id }: DurableObjectState, parts: KeyObjectParts) {
+  constructor({ storage, id }: DurableObjectState, parts: KeyObjectParts, nextForPeers: () => Delivery | null) {
     this.#parts = parts
     this.index = parts.index
     this.#durable = storage
@@ -65,11 +73,11 @@ export class KeyCore {
     this.storage = new KeyStorage(storage.sql)
     this.grants = new GrantStorage(storage.sql)
     this.imports = new ImportStorage(storage.sql)
-    this.outbox = new Outbox(storage, this.storage, parts)
+    this.outbox = new Outbox(storage, this.storage, { ...parts, nextForPeers })
     this.standing = new IndexStanding({
       index: parts.index,
       read: () => this.storage.read(),
-      commit: (record) => void this.transaction(() => this.commit(record)),
+      commit: (record) => void this.transaction(() => this.#commitRestored(record)),
       tell: (record) => this.outbox.add(indexEntry(record)),
       flush: () => this.outbox.flush(),
     })
@@ -114,7 +122,7 @@ export class KeyCore {
   }
 
   write(changed: KeyRecord): KeyRecord {
-    this.storage.write({ ...changed, revision: changed.revision + 1 })
+    this.storage.write({ ...withSharedRevision(this.storage.read(), changed), revision: changed.revision + 1 })
     const record = this.storage.read() as KeyRecord
     this.outbox.add(indexEntry(record))
     return record
@@ -145,6 +153,7 @@ export class KeyCore {
 
   /** For what this deployment does by itself: no door makes such a call. */
   async serve(call: Call, action: string) {
+    this.#latestTime = Math.max(this.#latestTime, call.time)
     const standing = await this.standing.check()
     if (call.principal.kind !== 'service') {
       return refuse('AccessDeniedException', null, `${action} is for services alone`)
@@ -166,6 +175,7 @@ export class KeyCore {
     authorized = (request: AccessRequest, record: KeyRecord): Verdict | null =>
       keyVerdict(request, policyOf(record), (ids) => this.grants.allowing(ids, operationOf(action))),
   ) {
+    this.#latestTime = Math.max(this.#latestTime, call.time)
     const stored = this.storage.read()
     if (stored === null || stored.region !== call.region || stored.account !== call.keyAccount) {
       return this.notFound(call, call.keyAccount, action)
@@ -197,6 +207,48 @@ export class KeyCore {
     const { currentMaterialId } = record
     const current = currentMaterialId === null ? null : this.storage.version(versionIdOf(currentMaterialId))
     return { record, current, untold: this.storage.untold() }
+  }
+
+  /** The object of the same key in another Region, and the call that this deployment makes there. */
+  peer({ account, keyId }: Pick<KeyRecord, 'account' | 'keyId'>, region: string): { key: Key; call: Call } {
+    const wallTime = Date.now()
+    const call: Call = {
+      requestId: crypto.randomUUID(),
+      principal: servicePrincipal(multiRegionService, account),
+      accessKeyId: null,
+      region,
+      wallTime,
+      // An alarm brings no time of its own.
+      time: Math.max(wallTime, this.#latestTime),
+      sourceIp: null,
+      userAgent: null,
+      isSecure: true,
+      viaService: null,
+    }
+    return { key: this.#parts.peer(region, keyId), call }
+  }
+
+  /** The revision in the index of the key in a Region; 0: there is no row. */
+  async indexedRevision(region: string, keyId: string) {
+    try {
+      return (await this.#parts.index.standing(region, keyId))?.revision ?? 0
+    } catch (failure) {
+      return timedOut(`the index does not answer: ${causeOf(failure)}`)
+    }
+  }
+
+  /** What an operator has brought back may lack what other Regions hold by now: they are compared again. */
+  #commitRestored(record: KeyRecord): void {
+    const { multiRegion, region, account, keyId } = record
+    for (const replica of this.storage.replicas()) {
+      this.storage.writeReplica({ ...replica, heldRevision: 0, heldSequence: 0 })
+    }
+    if (multiRegion !== null && multiRegionKeyType(record) === 'REPLICA') {
+      const at = Math.max(Date.now(), this.#latestTime)
+      const { primaryRegion } = multiRegion
+      this.outbox.add({ kind: 'lookAgain', body: { account, region, keyId, primaryRegion, at } })
+    }
+    this.commit(record)
   }
 
   async sealingRoots() {

@@ -25,6 +25,16 @@ import { creationDenial, keyRequest, lockoutRefusal } from './key-access.ts'
 import { flushWaitMs, KeyCore, type KeyObjectParts, operationOf } from './key-core.ts'
 import { stateRefusal } from './lifecycle.ts'
 import { indexEntry } from './outbox.ts'
+import { PrimaryKey } from './primary-key.ts'
+import { ReplicaKey } from './replica-key.ts'
+import {
+  type NewReplica,
+  newMultiRegion,
+  type ReplicaStanding,
+  type ReplicaWanted,
+  type SharedKey,
+  sharedChangeRefusal,
+} from './shared-key.ts'
 import { Upkeep } from './upkeep.ts'
 
 /** The Durable Object class of one key, over the parts that `assemble` makes from the environment. */
@@ -34,14 +44,18 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     readonly #due: DueWork
     readonly #grants: GrantChanges
     readonly #imports: Imports
+    readonly #primary: PrimaryKey
+    readonly #replica: ReplicaKey
     readonly #upkeep: Upkeep
 
     constructor(ctx: DurableObjectState, env: Env) {
       super(ctx, env)
-      this.#core = new KeyCore(ctx, assemble(env))
+      this.#core = new KeyCore(ctx, assemble(env), () => this.#primary.next())
       this.#grants = new GrantChanges(this.#core)
       this.#imports = new Imports(this.#core)
       this.#due = new DueWork(this.#core, this.#imports)
+      this.#primary = new PrimaryKey(this.#core)
+      this.#replica = new ReplicaKey(this.#core)
       this.#upkeep = new Upkeep(this.#core, this.#grants)
     }
 
@@ -57,7 +71,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     async create(call: KeyCall, key: NewKey) {
       const { isLockoutChecked, isMultiRegion, createdBy, rotationPeriodDays, ...rest } = key
       const { keyAccount: account, region } = call
-      const multiRegion = isMultiRegion ? { primaryRegion: region, replicaRegions: [] } : null
+      const multiRegion = isMultiRegion ? newMultiRegion(region) : null
       const made = { ...rest, account, region, multiRegion }
       const denial = creationDenial(call, made) ?? (isLockoutChecked ? lockoutRefusal(call, made) : null)
       if (denial !== null) return denial
@@ -76,6 +90,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
             ? null
             : { periodDays: rotationPeriodDays, nextAt: call.time + rotationPeriodDays * dayMs },
         onDemandRotations: 0,
+        rotating: null,
         materialExpiresAt: null,
         leftoverExpiresAt: null,
         currentMaterialId: version?.keyMaterialId ?? null,
@@ -130,7 +145,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
 
     async rotations(call: KeyCall, page: RotationPage) {
       const record = await this.#core.read(call, 'kms:ListKeyRotations')
-      return isRefusal(record) ? record : this.#core.storage.rotations(page, record.currentMaterialId)
+      return isRefusal(record) ? record : this.#core.storage.rotations(page, record)
     }
 
     async listGrants(call: KeyCall, page: GrantPage) {
@@ -178,14 +193,20 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     }
 
     enableRotation(call: KeyCall, periodDays: number) {
-      return this.#core.change(call, 'EnableKeyRotation', (record) => ({
-        ...record,
-        rotation: { periodDays, nextAt: call.time + periodDays * dayMs },
-      }))
+      const rotation = { periodDays, nextAt: call.time + periodDays * dayMs }
+      return this.#core.change(
+        call,
+        'EnableKeyRotation',
+        (record) => sharedChangeRefusal(record) ?? { ...record, rotation },
+      )
     }
 
     disableRotation(call: KeyCall) {
-      return this.#core.change(call, 'DisableKeyRotation', (record) => ({ ...record, rotation: null }))
+      return this.#core.change(
+        call,
+        'DisableKeyRotation',
+        (record) => sharedChangeRefusal(record) ?? { ...record, rotation: null },
+      )
     }
 
     rotateOnDemand(call: KeyCall) {
@@ -205,11 +226,15 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     }
 
     scheduleDeletion(call: KeyCall, windowDays: number) {
-      return this.#core.change(call, 'ScheduleKeyDeletion', (record) => ({
-        ...record,
-        state: 'PendingDeletion',
-        deletion: { at: call.time + windowDays * dayMs, windowDays },
-      }))
+      return this.#core.change(call, 'ScheduleKeyDeletion', (record) =>
+        this.#core.storage.replicas().length > 0
+          ? { ...record, state: 'PendingReplicaDeletion', deletion: { at: null, windowDays } }
+          : {
+              ...record,
+              state: 'PendingDeletion',
+              deletion: { at: call.time + windowDays * dayMs, windowDays },
+            },
+      )
     }
 
     cancelDeletion(call: KeyCall) {
@@ -238,6 +263,30 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
       const refusal = stateRefusal(record, operation)
       if (refusal !== null) return refusal
       return (await this.#core.outbox.flush()) ? record : timedOut('the key is not in the index yet')
+    }
+
+    replicate(call: KeyCall, replica: ReplicaWanted) {
+      return this.#primary.replicate(call, replica)
+    }
+
+    updatePrimaryRegion(call: KeyCall, onReplica: KeyCall) {
+      return this.#primary.updatePrimaryRegion(call, onReplica)
+    }
+
+    acceptPrimary(call: KeyCall) {
+      return this.#replica.acceptPrimary(call)
+    }
+
+    synchronise(call: Call, shared: SharedKey, making: NewReplica | null) {
+      return this.#replica.synchronise(call, shared, making)
+    }
+
+    takeOver(call: Call, shared: SharedKey, replicas: readonly ReplicaStanding[]) {
+      return this.#replica.takeOver(call, shared, replicas)
+    }
+
+    lookAgain(call: Call, region: string) {
+      return this.#primary.lookAgain(call, region)
     }
 
     settle(call: Call) {

@@ -6,6 +6,15 @@ import type { Call } from '../model/call.ts'
 import type { CommonException, ExceptionName, Refusal } from '../model/errors.ts'
 import type { KeySpec, KeyUsage } from '../model/key-specs.ts'
 import type { Rewrapping, RootUse } from '../model/root-use.ts'
+import type {
+  NewReplica,
+  ReplicaStanding,
+  Replication,
+  ReplicaWanted,
+  SharedKey,
+  SharedStanding,
+  Synchronised,
+} from './shared-key.ts'
 
 export type KeyState =
   | 'Creating'
@@ -24,6 +33,24 @@ export interface MultiRegion {
   readonly primaryRegion: string
   /** In their order; without the primary's. */
   readonly replicaRegions: readonly string[]
+  /** Of what the Regions share: raised by the primary with every change of it, and taken by the replicas. */
+  readonly sharedRevision: number
+  /** The Region that a primary is handing over to; else null. */
+  readonly movingTo: string | null
+  /**
+   * Of a replica whose material is imported: the ids of all that the primary holds, oldest first. Nothing else may be
+   * imported into it. Else empty.
+   */
+  readonly importableMaterialIds: readonly string[]
+}
+
+/** New material that is not current before every Region holds it. */
+export interface Rotating {
+  readonly keyMaterialId: string
+  readonly type: RotationType
+  /** Lifecycle time, and the request that began it. */
+  readonly startedAt: number
+  readonly requestId: string
 }
 
 /** Null: a key of one Region. */
@@ -60,11 +87,16 @@ export interface KeyRecord {
   /** In the order of their keys. */
   readonly tags: readonly Tag[]
   readonly createdAt: number
-  /** Written only by scheduleDeletion and cancelDeletion. */
-  readonly deletion: { readonly at: number; readonly windowDays: number } | null
+  /**
+   * Written only by scheduleDeletion and cancelDeletion. Without a date the window begins when a primary's last replica
+   * is gone.
+   */
+  readonly deletion: { readonly at: number | null; readonly windowDays: number } | null
   /** Written only by enableRotation, disableRotation and a rotation that was due. */
   readonly rotation: { readonly periodDays: number; readonly nextAt: number } | null
   readonly onDemandRotations: number
+  /** Null: no rotation waits for replicas. */
+  readonly rotating: Rotating | null
   /** When the first of the imported materials expires, which ends the use of the key. Null: none does. */
   readonly materialExpiresAt: number | null
   /** When the first wrapping key, or material that waits for a rotation, is to be erased. Null: there is none. */
@@ -174,6 +206,7 @@ type WrongImport =
   | 'InvalidCiphertextException'
   | 'InvalidImportTokenException'
 type WrongOrigin = 'UnsupportedOperationException'
+type NotReplicable = WrongOrigin | 'AlreadyExistsException' | 'MalformedPolicyDocumentException'
 
 /**
  * One key. Every method authorises the caller by the key's current state, in the same block as what it does.
@@ -203,8 +236,13 @@ export interface Key {
   untag(call: KeyCall, tagKeys: readonly string[]): Reply<KeySnapshot, WrongState>
   enableRotation(call: KeyCall, periodDays: number): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
   disableRotation(call: KeyCall): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
-  /** To new material; of imported material, to the one that waits for it. */
-  rotateOnDemand(call: KeyCall): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin | 'LimitExceededException'>
+  /**
+   * To new material; of imported material, to the one that waits for it. A key with replicas answers with the rotation under
+   * way where not all of them have answered yet.
+   */
+  rotateOnDemand(
+    call: KeyCall,
+  ): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin | 'ConflictException' | 'LimitExceededException'>
   /** A key pair under which material can travel here for a day. */
   parametersForImport(call: KeyCall, wanted: WantedParameters): Reply<ImportParameters, WrongState | WrongOrigin>
   importMaterial(call: KeyCall, material: NewMaterial): Reply<MaterialChange, WrongState | WrongOrigin | WrongImport>
@@ -227,6 +265,30 @@ export interface Key {
    * condition that the row is there.
    */
   acceptAlias(call: KeyCall, operation: 'CreateAlias' | 'UpdateAlias'): Reply<KeyRecord, WrongState>
+  /**
+   * Makes a replica in another Region. The caller needs kms:ReplicateKey here, and there what creating a key needs. Once
+   * it has answered the replica will be, whatever happens.
+   */
+  replicate(call: KeyCall, replica: ReplicaWanted): Reply<Replication, DisabledOrWrongState | NotReplicable>
+  /** Hands over to the replica in the Region of `onReplica`, which is the same call as that replica is to judge it. */
+  updatePrimaryRegion(
+    call: KeyCall,
+    onReplica: KeyCall,
+  ): Reply<KeySnapshot, DisabledOrWrongState | 'NotFoundException' | WrongOrigin>
+  /** May the caller make this replica the primary, and is it fit to be? */
+  acceptPrimary(call: KeyCall): Reply<KeyRecord, DisabledOrWrongState>
+  /**
+   * From the primary to a replica: everything that they share, with the material sealed for this Region. What is older
+   * than what is known here changes nothing. `making`: the replica is made, unless it was already. For services alone.
+   */
+  synchronise(call: Call, shared: SharedKey, making: NewReplica | null): Reply<Synchronised>
+  /** From the primary to the replica that is to be it, with all other Regions. For services alone. */
+  takeOver(call: Call, shared: SharedKey, replicas: readonly ReplicaStanding[]): Reply<SharedStanding>
+  /**
+   * From a replica that is gone, or that an operator has restored, to its primary, which then asks it what it holds.
+   * Answers the primary's Region: where it is another, that one is to be told. For services alone.
+   */
+  lookAgain(call: Call, region: string): Reply<string>
   /** Does whatever is due at `call.time`: rotates, deletes, lets imported material expire, or nothing. For this deployment's services alone. */
   settle(call: Call): Reply<Settlement>
   /** Which versions of the root key open this key's material, of all its versions. For services alone. */

@@ -2,7 +2,7 @@ import { keyArn } from '../model/arn.ts'
 import { type Refusal, refuse } from '../model/errors.ts'
 import { keySpecRow } from '../model/key-specs.ts'
 import { dayMs } from '../model/limits.ts'
-import type { KeyOrigin, KeyRecord, KeyState } from './key.ts'
+import { type KeyOrigin, type KeyRecord, type KeyState, multiRegionKeyType } from './key.ts'
 
 /*
  * Which operation a key allows in which state, and what it answers where it does not: AWS KMS's "Key states of KMS
@@ -50,6 +50,8 @@ const rows = {
   import: ['ok', 'ok', 'deleting', 'deletingReplica', 'ok', 'unavailable', 'creating', 'ok'],
   prepareImport: ['ok', 'ok', 'deleting', 'deletingReplica', 'ok', 'unavailable', 'creating', 'updating'],
   deleteMaterial: ['ok', 'ok', 'ok', 'ok', 'ok', 'unavailable', 'creating', 'updating'],
+  replicate: ['ok', 'disabled', 'deleting', 'deletingReplica', 'importing', 'unavailable', 'creating', 'updating'],
+  movePrimary: ['ok', 'disabled', 'deleting', 'deletingReplica', 'importing', 'unavailable', 'creating', 'ok'],
   schedule: ['ok', 'ok', 'deleting', 'deletingReplica', 'ok', 'ok', 'ok', 'updating'],
   cancel: ['notDeleting', 'notDeleting', 'ok', 'ok', 'notDeleting', 'notDeleting', 'notDeleting', 'notDeleting'],
 } as const satisfies Record<string, Row>
@@ -87,6 +89,7 @@ const table = {
   ListResourceTags: rows.anyState,
   PutKeyPolicy: rows.anyState,
   ReEncrypt: rows.use,
+  ReplicateKey: rows.replicate,
   RetireGrant: rows.anyState,
   RevokeGrant: rows.anyState,
   RotateKeyOnDemand: rows.rotateNow,
@@ -96,6 +99,7 @@ const table = {
   UntagResource: rows.describeOrName,
   UpdateAlias: rows.describeOrName,
   UpdateKeyDescription: rows.describeOrName,
+  UpdatePrimaryRegion: rows.movePrimary,
   Verify: rows.use,
   VerifyMac: rows.use,
 } as const satisfies Record<string, Row>
@@ -147,16 +151,17 @@ export interface Due {
 }
 
 /**
- * What falls due on a key by itself, and when; null: nothing. A key that is not enabled is not rotated. What was imported
- * expires whatever the state, and so does what an import needs.
+ * What falls due on a key by itself, and when; null: nothing. A key that is not enabled is not rotated, and a replica by
+ * its primary alone. What was imported expires whatever the state, and so does what an import needs.
  */
 export function nextDue(record: KeyRecord): Due | null {
-  const { state, deletion, rotation, materialExpiresAt, leftoverExpiresAt } = record
+  const { state, deletion, rotation, rotating, materialExpiresAt, leftoverExpiresAt } = record
   const dues: Due[] = []
-  if (state === 'PendingDeletion' && deletion !== null) dues.push({ work: 'delete', at: deletion.at })
+  if (state === 'PendingDeletion' && typeof deletion?.at === 'number') dues.push({ work: 'delete', at: deletion.at })
   if (materialExpiresAt !== null) dues.push({ work: 'expire', at: materialExpiresAt })
   if (leftoverExpiresAt !== null) dues.push({ work: 'expire', at: leftoverExpiresAt })
-  if (state === 'Enabled' && rotation !== null) dues.push({ work: 'rotate', at: rotation.nextAt })
+  const isRotatedHere = state === 'Enabled' && rotating === null && multiRegionKeyType(record) !== 'REPLICA'
+  if (isRotatedHere && rotation !== null) dues.push({ work: 'rotate', at: rotation.nextAt })
   return dues.length === 0 ? null : dues.reduce((first, due) => (due.at < first.at ? due : first))
 }
 

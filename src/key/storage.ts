@@ -1,10 +1,11 @@
 import { versionIdOf } from '../crypto/ciphertext.ts'
 import type { SealedMaterial } from '../crypto/seal.ts'
 import type { SealedVersion } from '../crypto/version.ts'
-import type { OutboxEntry } from '../model/index-entry.ts'
+import type { OutboxEntry, Receiver } from '../model/index-entry.ts'
 import type { KeySpec, KeyUsage } from '../model/key-specs.ts'
 import { upgradeSchema } from '../model/schema-steps.ts'
 import type { KeyRecord, KeyRotation, KeyState, RotationPage, RotationType, Tag } from './key.ts'
+import type { ReplicaStanding, SharedMaterial } from './shared-key.ts'
 
 /**
  * The tables of one key's object, in numbered steps: a step that has shipped is never edited, and
@@ -72,10 +73,25 @@ const steps: readonly string[] = [
      sealed blob not null,
      expires_at integer not null
    );`,
+  `alter table kms_key add column rotating text;
+   create table replica (
+     region text not null primary key,
+     held_revision integer not null,
+     held_sequence integer not null,
+     making text,
+     looked_for integer
+   ) without rowid;`,
 ]
 
 /** Everything here that is sealed under the root key. */
 const sealedRows = `(select root_version from material where sealed <> x'' union all select root_version from wrapping_key)`
+
+/** Which of the outbox's entries are whose. */
+const kindsFor: Readonly<Record<Receiver, string>> = {
+  index: `kind not in ('keyEvent', 'lookAgain')`,
+  workers: `kind = 'keyEvent'`,
+  peers: `kind = 'lookAgain'`,
+}
 
 type Row = Record<string, SqlStorageValue>
 
@@ -109,12 +125,16 @@ export class KeyStorage {
       policyPrincipalIds: JSON.parse(row.policy_principal_ids as string),
       tags: tags.map((tag) => ({ tagKey: tag.tag_key as string, tagValue: tag.tag_value as string })),
       createdAt: row.created_at as number,
-      deletion: pair(row.deletion_at, row.deletion_window_days, (at, windowDays) => ({ at, windowDays })),
+      deletion:
+        row.deletion_window_days === null
+          ? null
+          : { at: row.deletion_at as number | null, windowDays: row.deletion_window_days as number },
       rotation: pair(row.rotation_next_at, row.rotation_period_days, (nextAt, periodDays) => ({
         periodDays,
         nextAt,
       })),
       onDemandRotations: row.on_demand_rotations as number,
+      rotating: row.rotating === null ? null : JSON.parse(row.rotating as string),
       materialExpiresAt: row.material_expires_at as number | null,
       leftoverExpiresAt: row.leftover_expires_at as number | null,
       currentMaterialId: (row.current_material_id as string) || null,
@@ -141,14 +161,14 @@ export class KeyStorage {
       createdAt,
     )
     this.write(record)
-    if (version !== null) this.#addVersion(version, null)
+    if (version !== null) this.addVersion(version)
   }
 
   write(record: KeyRecord): void {
     this.#sql.exec(
       `update kms_key set revision = ?, state = ?, spec = ?, usage = ?, origin = ?, manager = ?, description = ?,
          policy = ?, policy_principal_ids = ?, deletion_at = ?, deletion_window_days = ?, rotation_period_days = ?, rotation_next_at = ?,
-         on_demand_rotations = ?, material_expires_at = ?, leftover_expires_at = ?, multi_region = ?,
+         on_demand_rotations = ?, rotating = ?, material_expires_at = ?, leftover_expires_at = ?, multi_region = ?,
          current_material_id = ?`,
       record.revision,
       record.state,
@@ -164,6 +184,7 @@ export class KeyStorage {
       record.rotation?.periodDays ?? null,
       record.rotation?.nextAt ?? null,
       record.onDemandRotations,
+      record.rotating === null ? null : JSON.stringify(record.rotating),
       record.materialExpiresAt,
       record.leftoverExpiresAt,
       record.multiRegion === null ? null : JSON.stringify(record.multiRegion),
@@ -172,8 +193,65 @@ export class KeyStorage {
     this.#writeTags(record.tags)
   }
 
-  addRotation(version: SealedVersion, at: number, type: RotationType): void {
-    this.#addVersion(version, { at, type })
+  /** A version that no rotation has made current. One that is there already is left as it is. */
+  addVersion({ keyMaterialId, rootVersion, sealed, publicKey }: SealedVersion): void {
+    this.#sql.exec(
+      `insert into material (version_id, key_material_id, root_version, sealed, public_key) values (?, ?, ?, ?, ?)
+       on conflict (version_id) do nothing`,
+      versionIdOf(keyMaterialId),
+      keyMaterialId,
+      rootVersion,
+      sealed,
+      publicKey,
+    )
+  }
+
+  setRotation(keyMaterialId: string, { at, type }: { at: number; type: RotationType }): void {
+    this.#sql.exec(
+      'update material set rotated_at = ?, rotation_type = ? where version_id = ?',
+      at,
+      type,
+      versionIdOf(keyMaterialId),
+    )
+  }
+
+  /** Every version, oldest first. */
+  materials(): (SharedMaterial & { readonly sequence: number; readonly version: SealedVersion })[] {
+    return this.#rows('select * from material order by sequence').map((row) => ({
+      ...rotationOf(row),
+      sequence: row.sequence as number,
+      version: versionOf(row),
+    }))
+  }
+
+  replicas(): ReplicaStanding[] {
+    return this.#rows('select * from replica order by region').map((row) => ({
+      region: row.region as string,
+      heldRevision: row.held_revision as number,
+      heldSequence: row.held_sequence as number,
+      making: row.making === null ? null : JSON.parse(row.making as string),
+      lookedFor: row.looked_for as number | null,
+    }))
+  }
+
+  writeReplica({ region, heldRevision, heldSequence, making, lookedFor }: ReplicaStanding): void {
+    this.#sql.exec(
+      'insert or replace into replica (region, held_revision, held_sequence, making, looked_for) values (?, ?, ?, ?, ?)',
+      region,
+      heldRevision,
+      heldSequence,
+      making === null ? null : JSON.stringify(making),
+      lookedFor,
+    )
+  }
+
+  removeReplica(region: string): void {
+    this.#sql.exec('delete from replica where region = ?', region)
+  }
+
+  replaceReplicas(replicas: readonly ReplicaStanding[]): void {
+    this.#sql.exec('delete from replica')
+    for (const replica of replicas) this.writeReplica(replica)
   }
 
   /** Null: this key never had such a version, or has it no longer. */
@@ -214,33 +292,33 @@ export class KeyStorage {
     return changed.toArray().length > 0
   }
 
-  /** In the order they were made. */
-  rotations(page: RotationPage, currentMaterialId: string | null): KeyRotation[] {
+  /** In the order they were made, without one that is not current yet. */
+  rotations(page: RotationPage, { currentMaterialId, rotating }: KeyRecord): KeyRotation[] {
     const rows = this.#rows(
       `select sequence, key_material_id, rotated_at, rotation_type, length(sealed) as size, is_pending, expires_at,
          description from material
-       where sequence > ? and (? or rotation_type is not null) order by sequence limit ?`,
+       where sequence > ? and (? or rotation_type is not null) and key_material_id <> ? order by sequence limit ?`,
       page.after,
       page.isWithFirst ? 1 : 0,
+      rotating?.keyMaterialId ?? '',
       page.limit,
     )
     return rows.map((row) => ({
+      ...rotationOf(row),
       sequence: row.sequence as number,
-      keyMaterialId: row.key_material_id as string,
       isCurrent: row.key_material_id === currentMaterialId,
       isPending: row.is_pending === 1,
       isPresent: row.size !== 0,
       expiresAt: row.expires_at as number | null,
       description: row.description as string | null,
-      rotation:
-        row.rotation_type === null ? null : { at: row.rotated_at as number, type: row.rotation_type as RotationType },
     }))
   }
 
   /** Erases the key and leaves what is still to be told about it. */
   erase(): void {
     this.#sql.exec(
-      'delete from kms_key; delete from material; delete from wrapping_key; delete from tag; delete from kms_grant',
+      `delete from kms_key; delete from material; delete from wrapping_key; delete from tag; delete from kms_grant;
+       delete from replica`,
     )
   }
 
@@ -248,11 +326,11 @@ export class KeyStorage {
     this.#sql.exec('insert into outbox (kind, body) values (?, ?)', kind, JSON.stringify(body))
   }
 
-  /** The oldest undelivered entries: for other Workers, or for the index. */
-  outbox(isForWorkers: boolean, limit: number): { sequence: number; entry: OutboxEntry }[] {
+  /** The oldest undelivered entries for one receiver. */
+  outbox(receiver: Receiver, limit: number): { sequence: number; entry: OutboxEntry }[] {
     if (!this.#hasTables()) return []
-    const query = `select * from outbox where (kind = 'keyEvent') = ? order by sequence limit ?`
-    return this.#rows(query, isForWorkers ? 1 : 0, limit).map(({ sequence, kind, body }) => ({
+    const query = `select * from outbox where ${kindsFor[receiver]} order by sequence limit ?`
+    return this.#rows(query, limit).map(({ sequence, kind, body }) => ({
       sequence: sequence as number,
       entry: { kind, body: JSON.parse(body as string) } as OutboxEntry,
     }))
@@ -263,23 +341,8 @@ export class KeyStorage {
     return this.#rows('select count(*) as entries from outbox')[0]?.entries as number
   }
 
-  dequeue(isForWorkers: boolean, upTo: number): void {
-    this.#sql.exec(`delete from outbox where (kind = 'keyEvent') = ? and sequence <= ?`, isForWorkers ? 1 : 0, upTo)
-  }
-
-  #addVersion(version: SealedVersion, rotation: { at: number; type: string } | null) {
-    const { keyMaterialId, rootVersion, sealed, publicKey } = version
-    this.#sql.exec(
-      `insert into material (version_id, key_material_id, root_version, sealed, public_key, rotated_at, rotation_type)
-       values (?, ?, ?, ?, ?, ?, ?)`,
-      versionIdOf(keyMaterialId),
-      keyMaterialId,
-      rootVersion,
-      sealed,
-      publicKey,
-      rotation?.at ?? null,
-      rotation?.type ?? null,
-    )
+  dequeue(receiver: Receiver, upTo: number): void {
+    this.#sql.exec(`delete from outbox where ${kindsFor[receiver]} and sequence <= ?`, upTo)
   }
 
   #writeTags(tags: readonly Tag[]): void {
@@ -296,6 +359,14 @@ export class KeyStorage {
 
   #rows(query: string, ...bindings: SqlStorageValue[]): Row[] {
     return this.#sql.exec<Row>(query, ...bindings).toArray()
+  }
+}
+
+function rotationOf(row: Row): SharedMaterial {
+  return {
+    keyMaterialId: row.key_material_id as string,
+    rotation:
+      row.rotation_type === null ? null : { at: row.rotated_at as number, type: row.rotation_type as RotationType },
   }
 }
 

@@ -25,8 +25,25 @@ export interface RetirableGrantEntry {
   readonly body: string | null
 }
 
-/** What a key's object has to tell, in the order in which it happened: the index, and other Workers. */
-export type OutboxEntry = IndexedEntry | { readonly kind: 'keyEvent'; readonly body: KeyEvent }
+/** A replica asks its primary to look at it again: it is gone, or was restored. */
+export interface LookAgain {
+  readonly account: string
+  readonly region: string
+  readonly keyId: string
+  /** As the replica knows it. */
+  readonly primaryRegion: string
+  /** Lifecycle time. */
+  readonly at: number
+}
+
+/** What a key's object has to tell, in the order in which it happened: the index, other Workers, other Regions. */
+export type OutboxEntry =
+  | IndexedEntry
+  | { readonly kind: 'keyEvent'; readonly body: KeyEvent }
+  | { readonly kind: 'lookAgain'; readonly body: LookAgain }
+
+/** Whom an entry is for. */
+export type Receiver = 'index' | 'workers' | 'peers'
 
 export type IndexedEntry =
   | { readonly kind: 'index'; readonly body: IndexEntry }

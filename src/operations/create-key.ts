@@ -1,4 +1,5 @@
 import { defaultKeyPolicy } from '../access/key-policy.ts'
+import type { Database } from '../catalog/database.ts'
 import { newKeyId } from '../crypto/random.ts'
 import { askTwice, keyObject } from '../key/directory.ts'
 import { keyCall, type NewKey } from '../key/key.ts'
@@ -55,24 +56,17 @@ export const CreateKey = operation({
     const { account } = call.principal
     const kind = kindOf(input)
     if (isRefusal(kind)) return kind
-    const policy = await boundPolicy(input.Policy ?? defaultKeyPolicy(account), database)
-    if (isRefusal(policy)) return policy
-    const tags = tagsOf(input.Tags ?? [])
-    const refusal = tagsRefusal(tags)
-    if (refusal !== null) return refusal
+    const own = await ownProperties(input, account, database)
+    if (isRefusal(own)) return own
     // The id is minted once, so that repeating a creation whose answer was lost makes no second key.
     const keyId = newKeyId(kind.isMultiRegion)
     const key: NewKey = {
       ...kind,
-      ...policy,
+      ...own,
       keyId,
-      tags,
       manager: 'CUSTOMER',
-      description: input.Description ?? '',
       rotationPeriodDays: null,
       createdBy: call.requestId,
-      // The default policy leaves the key to the account, which is never locked out.
-      isLockoutChecked: input.Policy !== undefined && input.BypassPolicyLockoutSafetyCheck !== true,
     }
     const creation = keyCall(caller, { keyAccount: account, parameters: input, event: record.draft() })
     const created = await askTwice(() => keyObject(namespace, call.region, keyId).create(creation, key))
@@ -81,6 +75,29 @@ export const CreateKey = operation({
     return { KeyMetadata: keyMetadata(created.record) }
   },
 })
+
+interface OwnMembers {
+  readonly Policy?: string
+  readonly Description?: string
+  readonly BypassPolicyLockoutSafetyCheck?: boolean
+  readonly Tags?: Parameters<typeof tagsOf>[0]
+}
+
+/** What every key has of its own from the first, a replica too. */
+export async function ownProperties(input: OwnMembers, account: string, database: Database) {
+  const policy = await boundPolicy(input.Policy ?? defaultKeyPolicy(account), database)
+  if (isRefusal(policy)) return policy
+  const tags = tagsOf(input.Tags ?? [])
+  return (
+    tagsRefusal(tags) ?? {
+      ...policy,
+      tags,
+      description: input.Description ?? '',
+      // The default policy leaves the key to the account, which is never locked out.
+      isLockoutChecked: input.Policy !== undefined && input.BypassPolicyLockoutSafetyCheck !== true,
+    }
+  )
+}
 
 /** Which kind of key is asked for, as far as this service makes it. */
 function kindOf(input: Parsed<typeof members>) {

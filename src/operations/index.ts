@@ -24,6 +24,7 @@ import {
 } from './key-rotation.ts'
 import { ListKeys } from './list-keys.ts'
 import { GenerateMac, VerifyMac } from './mac.ts'
+import { ReplicateKey, UpdatePrimaryRegion } from './multi-region.ts'
 import type { Operation } from './operation.ts'
 import { ReEncrypt } from './re-encrypt.ts'
 import { Sign, Verify } from './sign.ts'
@@ -73,7 +74,7 @@ const rows = {
   ListRetirableGrants,
   PutKeyPolicy,
   ReEncrypt,
-  ReplicateKey: null,
+  ReplicateKey,
   RetireGrant,
   RevokeGrant,
   RotateKeyOnDemand,
@@ -84,7 +85,7 @@ const rows = {
   UpdateAlias,
   UpdateCustomKeyStore: null,
   UpdateKeyDescription,
-  UpdatePrimaryRegion: null,
+  UpdatePrimaryRegion,
   Verify,
   VerifyMac,
 } as const satisfies Record<string, Operation | null>

@@ -1,7 +1,7 @@
 import { limits } from '../model/limits.ts'
 import { optional, required, shape } from '../model/shapes.ts'
 import { changed } from './change.ts'
-import { arnOf } from './key-metadata.ts'
+import { arnOf, deletionDate } from './key-metadata.ts'
 import { keyObjectNamed } from './needs.ts'
 import { need, operation } from './operation.ts'
 import { KeyIdType, PendingWindowInDaysType } from './types.ts'
@@ -16,7 +16,7 @@ export const ScheduleKeyDeletion = operation({
   async handle({ PendingWindowInDays = limits.pendingWindowDaysDefault }, call, { key }, services) {
     return changed(key.object.scheduleDeletion(key.call, PendingWindowInDays), call, services, (record) => ({
       KeyId: arnOf(record),
-      ...(record.deletion === null ? {} : { DeletionDate: new Date(record.deletion.at) }),
+      ...deletionDate(record),
       KeyState: record.state,
       PendingWindowInDays,
     }))

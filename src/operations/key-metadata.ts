@@ -17,7 +17,10 @@ export function keyMetadata(record: KeyRecord) {
     Description: record.description,
     KeyUsage: record.usage,
     KeyState: record.state,
-    ...(record.deletion === null ? {} : { DeletionDate: new Date(record.deletion.at) }),
+    ...deletionDate(record),
+    ...(record.state === 'PendingReplicaDeletion' && record.deletion !== null
+      ? { PendingDeletionWindowInDays: record.deletion.windowDays }
+      : {}),
     ...expiration(record),
     Origin: record.origin,
     KeyManager: record.manager,
@@ -40,6 +43,11 @@ function expiration({ origin, state, currentMaterialId, materialExpiresAt }: Key
   if (origin !== 'EXTERNAL' || state === 'PendingImport' || currentMaterialId === null) return {}
   if (materialExpiresAt === null) return { ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' }
   return { ExpirationModel: 'KEY_MATERIAL_EXPIRES', ValidTo: new Date(materialExpiresAt) }
+}
+
+/** A primary that waits for the end of its replicas has no date yet. */
+export function deletionDate({ deletion }: KeyRecord) {
+  return typeof deletion?.at === 'number' ? { DeletionDate: new Date(deletion.at) } : {}
 }
 
 function multiRegionConfiguration(record: KeyRecord) {

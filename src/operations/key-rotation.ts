@@ -51,11 +51,14 @@ export const GetKeyRotationStatus = operation({
     if (isRefusal(record)) return record
     const refusal = stateRefusal(record, 'GetKeyRotationStatus')
     if (refusal !== null) return refusal
-    const { keyId, rotation, state } = record
+    const { keyId, rotation, rotating, state } = record
+    const underWay = rotating?.type === 'ON_DEMAND' ? { OnDemandRotationStartDate: new Date(rotating.startedAt) } : {}
     // Off while deletion is pending; the schedule is still there for a cancellation.
-    if (rotation === null || state === 'PendingDeletion') return { KeyId: keyId, KeyRotationEnabled: false }
+    const isDeleting = state === 'PendingDeletion' || state === 'PendingReplicaDeletion'
+    if (rotation === null || isDeleting) return { KeyId: keyId, KeyRotationEnabled: false, ...underWay }
     return {
       KeyId: keyId,
+      ...underWay,
       KeyRotationEnabled: true,
       RotationPeriodInDays: rotation.periodDays,
       NextRotationDate: new Date(rotation.nextAt),

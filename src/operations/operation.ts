@@ -23,6 +23,8 @@ export interface Services extends Recorder {
   readonly callers: Callers
   readonly database: Database
   readonly namespace: KeyNamespace
+  /** True where this deployment serves keys there. */
+  isRegionServed(region: string): boolean
 }
 
 /** The services for one call. */

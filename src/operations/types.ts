@@ -17,6 +17,7 @@ import {
 /** KMS's own types, with the constraints of its model; where the service is tighter, the service's. */
 
 export const KeyIdType = string('KeyIdType', { min: 1, max: 2048 })
+export const RegionType = string('RegionType', { min: 1, max: 32, pattern: '^([a-z]+-){2,3}\\d+$' })
 export const AliasNameType = string('AliasNameType', { min: 1, max: 256, pattern: '^[a-zA-Z0-9:/_-]+$' })
 export const DescriptionType = string('DescriptionType', { min: 0, max: 8192 })
 export const PolicyType = string('PolicyType', {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 import { buildWorker } from '../local/build.ts'
@@ -10,8 +10,18 @@ const source = join(project, 'src')
 /** dist/package, or the folder that is named. */
 const out = resolve(process.argv[2] ?? join(project, 'dist/package'))
 
-/** For Workers, Node and browsers alike, and by their names in `exports`. */
-const edgeEntries = ['sdk', 'envelope', 'adapters'].filter((name) => existsSync(join(source, name, 'index.ts')))
+interface Manifest {
+  readonly exports: Readonly<Record<string, string | { readonly types: string }>>
+}
+
+/** The source of each entry, by its name in `exports`, whose `types` lie where the source does. */
+const { exports } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as Manifest
+const entries = Object.entries(exports).flatMap(([name, entry]): [string, string][] => {
+  const [, path] = typeof entry === 'string' ? [] : (/^\.\/dist\/package\/types\/(.*)\.d\.ts$/.exec(entry.types) ?? [])
+  return path === undefined ? [] : [[name.slice(2), join(source, `${path}.ts`)]]
+})
+/** For Workers, Node and browsers alike: all but one. */
+const edgeEntries = entries.filter(([name]) => name !== 'local')
 
 /** Compiles what `npm pack` takes: what package.json names in `exports` and `bin`, and what they need. */
 async function buildPackage(): Promise<void> {
@@ -20,7 +30,7 @@ async function buildPackage(): Promise<void> {
   const common = { outdir: out, bundle: true, format: 'esm', splitting: true, packages: 'external' } as const
   await build({
     ...common,
-    entryPoints: Object.fromEntries(edgeEntries.map((name) => [name, join(source, name, 'index.ts')])),
+    entryPoints: Object.fromEntries(edgeEntries),
     chunkNames: 'edge-[hash]',
     platform: 'neutral',
     target: 'es2022',
@@ -65,7 +75,7 @@ function emitTypes(): void {
       outDir: join(folder, 'out'),
       types: ['@cloudflare/workers-types', 'node'],
     }
-    const files = [...edgeEntries, 'local'].map((name) => join(source, name, 'index.ts'))
+    const files = entries.map(([, file]) => file)
     const config = { extends: join(project, 'tsconfig.json'), compilerOptions, files, include: [] }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
     execFileSync(join(project, 'node_modules/.bin/tsc'), ['-p', folder], { stdio: 'inherit' })

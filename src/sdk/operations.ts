@@ -142,7 +142,7 @@ export type Operations = {
           | 'PendingReplicaDeletion'
           | 'Unavailable'
           | 'Updating'
-        readonly DeletionDate?: Date
+        readonly PendingDeletionWindowInDays?: number
         readonly Origin: 'AWS_KMS' | 'EXTERNAL'
         readonly KeyManager: 'AWS' | 'CUSTOMER'
         readonly CustomerMasterKeySpec:
@@ -189,6 +189,7 @@ export type Operations = {
         readonly CurrentKeyMaterialId?: string
         readonly ExpirationModel?: string
         readonly ValidTo?: Date
+        readonly DeletionDate?: Date
         readonly MultiRegionConfiguration?: {
           readonly MultiRegionKeyType: string
           readonly PrimaryKey: {
@@ -317,7 +318,7 @@ export type Operations = {
           | 'PendingReplicaDeletion'
           | 'Unavailable'
           | 'Updating'
-        readonly DeletionDate?: Date
+        readonly PendingDeletionWindowInDays?: number
         readonly Origin: 'AWS_KMS' | 'EXTERNAL'
         readonly KeyManager: 'AWS' | 'CUSTOMER'
         readonly CustomerMasterKeySpec:
@@ -364,6 +365,7 @@ export type Operations = {
         readonly CurrentKeyMaterialId?: string
         readonly ExpirationModel?: string
         readonly ValidTo?: Date
+        readonly DeletionDate?: Date
         readonly MultiRegionConfiguration?: {
           readonly MultiRegionKeyType: string
           readonly PrimaryKey: {
@@ -614,10 +616,9 @@ export type Operations = {
       readonly KeyId: string
     }
     readonly output: {
+      readonly OnDemandRotationStartDate?: Date
       readonly KeyId: string
       readonly KeyRotationEnabled: boolean
-      readonly RotationPeriodInDays?: number
-      readonly NextRotationDate?: Date
     }
   }
   readonly GetParametersForImport: {
@@ -862,6 +863,110 @@ export type Operations = {
       readonly DestinationKeyMaterialId?: string
     }
   }
+  readonly ReplicateKey: {
+    readonly input: {
+      readonly BypassPolicyLockoutSafetyCheck?: boolean | undefined
+      readonly Description?: string | undefined
+      readonly KeyId: string
+      readonly Policy?: string | undefined
+      readonly ReplicaRegion: string
+      readonly Tags?:
+        | readonly {
+            readonly TagKey: string
+            readonly TagValue: string
+          }[]
+        | undefined
+    }
+    readonly output: {
+      readonly ReplicaKeyMetadata: {
+        readonly AWSAccountId: string
+        readonly KeyId: string
+        readonly Arn: string
+        readonly CreationDate: Date
+        readonly Enabled: boolean
+        readonly Description: string
+        readonly KeyUsage:
+          | 'ENCAPSULATE_DECAPSULATE'
+          | 'ENCRYPT_DECRYPT'
+          | 'GENERATE_VERIFY_MAC'
+          | 'KEY_AGREEMENT'
+          | 'SIGN_VERIFY'
+        readonly KeyState:
+          | 'Creating'
+          | 'Disabled'
+          | 'Enabled'
+          | 'PendingDeletion'
+          | 'PendingImport'
+          | 'PendingReplicaDeletion'
+          | 'Unavailable'
+          | 'Updating'
+        readonly PendingDeletionWindowInDays?: number
+        readonly Origin: 'AWS_KMS' | 'EXTERNAL'
+        readonly KeyManager: 'AWS' | 'CUSTOMER'
+        readonly CustomerMasterKeySpec:
+          | 'ECC_NIST_EDWARDS25519'
+          | 'ECC_NIST_P256'
+          | 'ECC_NIST_P384'
+          | 'ECC_NIST_P521'
+          | 'ECC_SECG_P256K1'
+          | 'HMAC_224'
+          | 'HMAC_256'
+          | 'HMAC_384'
+          | 'HMAC_512'
+          | 'ML_DSA_44'
+          | 'ML_DSA_65'
+          | 'ML_DSA_87'
+          | 'ML_KEM_1024'
+          | 'ML_KEM_512'
+          | 'ML_KEM_768'
+          | 'RSA_2048'
+          | 'RSA_3072'
+          | 'RSA_4096'
+          | 'SYMMETRIC_DEFAULT'
+        readonly KeySpec:
+          | 'ECC_NIST_EDWARDS25519'
+          | 'ECC_NIST_P256'
+          | 'ECC_NIST_P384'
+          | 'ECC_NIST_P521'
+          | 'ECC_SECG_P256K1'
+          | 'HMAC_224'
+          | 'HMAC_256'
+          | 'HMAC_384'
+          | 'HMAC_512'
+          | 'ML_DSA_44'
+          | 'ML_DSA_65'
+          | 'ML_DSA_87'
+          | 'ML_KEM_1024'
+          | 'ML_KEM_512'
+          | 'ML_KEM_768'
+          | 'RSA_2048'
+          | 'RSA_3072'
+          | 'RSA_4096'
+          | 'SYMMETRIC_DEFAULT'
+        readonly MultiRegion: boolean
+        readonly CurrentKeyMaterialId?: string
+        readonly ExpirationModel?: string
+        readonly ValidTo?: Date
+        readonly DeletionDate?: Date
+        readonly MultiRegionConfiguration?: {
+          readonly MultiRegionKeyType: string
+          readonly PrimaryKey: {
+            readonly Arn: string
+            readonly Region: string
+          }
+          readonly ReplicaKeys: readonly {
+            readonly Arn: string
+            readonly Region: string
+          }[]
+        }
+      }
+      readonly ReplicaPolicy: string
+      readonly ReplicaTags: readonly {
+        readonly TagKey: string
+        readonly TagValue: string
+      }[]
+    }
+  }
   readonly RetireGrant: {
     readonly input: {
       readonly DryRun?: boolean | undefined
@@ -893,8 +998,8 @@ export type Operations = {
       readonly PendingWindowInDays?: number | undefined
     }
     readonly output: {
-      readonly KeyId: string
       readonly DeletionDate?: Date
+      readonly KeyId: string
       readonly KeyState:
         | 'Creating'
         | 'Disabled'
@@ -974,6 +1079,13 @@ export type Operations = {
     readonly input: {
       readonly Description: string
       readonly KeyId: string
+    }
+    readonly output: undefined
+  }
+  readonly UpdatePrimaryRegion: {
+    readonly input: {
+      readonly KeyId: string
+      readonly PrimaryRegion: string
     }
     readonly output: undefined
   }

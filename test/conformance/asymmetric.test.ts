@@ -33,7 +33,7 @@ import {
   VerifyMacCommand,
 } from '@aws-sdk/client-kms'
 import { describe, expect, it } from 'vitest'
-import { itRefuses, newKey, openKms, refusalIn, refusalOf } from '../support/conformance.ts'
+import { itRefuses, newKey, openKms, refusalIn, refusalOf, uses } from '../support/conformance.ts'
 
 /** Keys of every spec but SYMMETRIC_DEFAULT: Sign, Verify, GetPublicKey, MACs, agreement, encapsulation, RSA, data key pairs. */
 
@@ -539,6 +539,28 @@ describe('a key is for one thing', async () => {
         expect(json, operation).toEqual({ __type: 'UnsupportedOperationException' })
       }
     },
+  )
+})
+
+describe('every use of a key', async () => {
+  const named = Object.entries(uses).filter(
+    ([name, { kind, names }]) =>
+      names?.[1] === 'keyOrAlias' && (kind !== undefined || name.startsWith('GenerateDataKeyPair')),
+  )
+  const keys = await Promise.all(
+    named.map(async ([operation, { kind, input }]) => [operation, input(await newKey(kms, kind))] as const),
+  )
+  itRefuses(
+    kms,
+    keys.flatMap(([operation, input]) => [
+      [
+        'a grant token that is none',
+        operation,
+        { ...input, GrantTokens: ['a-token'] },
+        /^InvalidGrantTokenException: /,
+      ],
+      ['no key', operation, { ...input, KeyId: 'fake' }, "NotFoundException: Invalid keyId 'fake'"],
+    ]),
   )
 })
 

@@ -14,6 +14,7 @@ interface Row {
 
 const isDisabled = 'DisabledException: {arn} is disabled.'
 const isDeleting = 'KMSInvalidStateException: {arn} is pending deletion.'
+const isWaiting = 'KMSInvalidStateException: {arn} is pending replica deletion.'
 const isNotDeleting = 'KMSInvalidStateException: {arn} is not pending deletion.'
 const anyState = { disabled: null, deleting: null }
 const use = { disabled: isDisabled, deleting: isDeleting }
@@ -49,6 +50,7 @@ const rows: readonly Row[] = [
   { operation: 'ListResourceTags', ...anyState },
   { operation: 'PutKeyPolicy', ...anyState },
   { operation: 'ReEncrypt', ...use },
+  { operation: 'ReplicateKey', ...use },
   { operation: 'RetireGrant', ...anyState },
   { operation: 'RevokeGrant', ...anyState },
   { operation: 'RotateKeyOnDemand', ...use },
@@ -58,6 +60,7 @@ const rows: readonly Row[] = [
   { operation: 'UntagResource', ...notDeleting },
   { operation: 'UpdateAlias', ...notDeleting },
   { operation: 'UpdateKeyDescription', ...notDeleting },
+  { operation: 'UpdatePrimaryRegion', disabled: isDisabled, deleting: isWaiting },
   { operation: 'Verify', ...use },
   { operation: 'VerifyMac', ...use },
   // Not of a key, or of its alias alone.

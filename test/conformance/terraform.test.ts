@@ -43,6 +43,33 @@ resource "aws_kms_external_key" "own" {
 output "key_id" { value = aws_kms_external_key.own.id }
 `
 
+const replicaRegion = 'eu-west-1'
+const replicated = (description: string) => `
+provider "aws" {
+  alias                   = "replica"
+  region                  = "${replicaRegion}"
+  skip_metadata_api_check = true
+  endpoints {
+    iam = "${kms.endpoint}"
+    kms = "${kms.endpoint}"
+    sts = "${kms.endpoint}"
+  }
+}
+resource "aws_kms_key" "primary" {
+  multi_region            = true
+  enable_key_rotation     = true
+  deletion_window_in_days = 7
+}
+resource "aws_kms_replica_key" "replica" {
+  provider                = aws.replica
+  primary_key_arn         = aws_kms_key.primary.arn
+  description             = "${description}"
+  deletion_window_in_days = 7
+  tags                    = { Name = "replica" }
+}
+output "key_id" { value = aws_kms_key.primary.key_id }
+`
+
 interface Changing {
   readonly department: string
   readonly action: string
@@ -206,6 +233,28 @@ describe.skipIf(why !== null)(`terraform${why === null ? '' : `: skipped, as ${w
 
     await terraform.destroy()
     expect(await metadata()).toMatchObject({ KeyState: 'PendingDeletion' })
+  })
+
+  it('a key and its replica', { timeout: 2 * timeout }, async () => {
+    terraform.configure(replicated('first'))
+    const made = await terraform.apply()
+    expect(made).toContain('Resources: 2 added, 0 changed, 0 destroyed.')
+    const KeyId = output(made, 'key_id')
+    const metadata = async (region: string) => (await kms.ask('DescribeKey', { KeyId }, { region })).json.KeyMetadata
+    expect(await metadata(replicaRegion)).toMatchObject({
+      KeyId,
+      Description: 'first',
+      MultiRegionConfiguration: { MultiRegionKeyType: 'REPLICA' },
+    })
+    await terraform.expectNoChanges()
+
+    terraform.configure(replicated('second'))
+    expect(await terraform.apply()).toContain('Resources: 0 added, 1 changed, 0 destroyed.')
+    await terraform.expectNoChanges()
+
+    await terraform.destroy()
+    expect(await metadata(replicaRegion)).toMatchObject({ KeyState: 'PendingDeletion' })
+    expect(await metadata(kms.region)).toMatchObject({ KeyState: 'PendingReplicaDeletion' })
   })
 
   it('principals, policies and grants', { timeout }, async () => {

@@ -162,9 +162,8 @@ refuses('the target', [
   { name: 'is a prototype', operation: '__proto__', ...unknown },
 ])
 
-const unserved = `ConnectCustomKeyStore CreateCustomKeyStore DeleteCustomKeyStore DeleteImportedKeyMaterial
-  DisconnectCustomKeyStore GetParametersForImport ImportKeyMaterial ReplicateKey UpdateCustomKeyStore
-  UpdatePrimaryRegion`.split(/\s+/)
+const unserved = `ConnectCustomKeyStore CreateCustomKeyStore DeleteCustomKeyStore DisconnectCustomKeyStore
+  UpdateCustomKeyStore`.split(/\s+/)
 
 refuses(
   'an operation that is not served yet',

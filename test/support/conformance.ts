@@ -203,6 +203,16 @@ const kinds = {
       blob: 'SharedSecretCiphertextBlob',
     },
   },
+  multiRegion: {
+    creation: { MultiRegion: true },
+    grantable: 'Decrypt',
+    makes: { operation: 'Encrypt', input: { Plaintext: hello }, blob: 'CiphertextBlob' },
+  },
+  replicated: {
+    creation: { MultiRegion: true },
+    grantable: 'Decrypt',
+    makes: { operation: 'ReplicateKey', input: { ReplicaRegion: 'eu-west-1' }, blob: 'ReplicaPolicy' },
+  },
 } as const
 
 type Kind = keyof typeof kinds
@@ -369,6 +379,12 @@ export const uses: Readonly<Record<string, Use>> = {
       'CiphertextBlob SourceKeyId KeyId SourceEncryptionAlgorithm DestinationEncryptionAlgorithm SourceKeyMaterialId DestinationKeyMaterialId',
     names: ['DestinationKeyId', 'keyOrAlias'],
   },
+  ReplicateKey: {
+    kind: 'multiRegion',
+    input: ({ id }) => ({ KeyId: id, ReplicaRegion: 'eu-west-1' }),
+    output: 'ReplicaKeyMetadata ReplicaPolicy ReplicaTags',
+    names: keyOnly,
+  },
   RetireGrant: { input: onGrant, output: '', names: keyOnly },
   RevokeGrant: { input: onGrant, output: '', names: keyOnly },
   RotateKeyOnDemand: { input: onKey, output: 'KeyId', names: keyOnly },
@@ -389,6 +405,12 @@ export const uses: Readonly<Record<string, Use>> = {
     input: ({ id, alias }) => ({ AliasName: alias, TargetKeyId: id }),
     output: '',
     names: ['TargetKeyId', 'key'],
+  },
+  UpdatePrimaryRegion: {
+    kind: 'replicated',
+    input: ({ id }) => ({ KeyId: id, PrimaryRegion: 'eu-west-1' }),
+    output: '',
+    names: keyOnly,
   },
   UpdateKeyDescription: { input: ({ id }) => ({ KeyId: id, Description: 'd' }), output: '', names: keyOnly },
   Verify: {

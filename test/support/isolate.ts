@@ -9,6 +9,7 @@ import type { AuditEvent } from '../../src/model/audit-event.ts'
 import type { Call, Principal } from '../../src/model/call.ts'
 import { Counters } from '../../src/model/counters.ts'
 import { isRefusal } from '../../src/model/errors.ts'
+import { isRegion } from '../../src/model/regions.ts'
 import { AliasDirectory } from '../../src/operations/alias-directory.ts'
 import { invoke } from '../../src/operations/invoke.ts'
 import type { Services } from '../../src/operations/operation.ts'
@@ -59,6 +60,7 @@ export async function isolate({ snapshotSeconds = 5 } = {}): Promise<Isolate> {
     callers: { fresh: ({ principal }) => principal },
     database: database(env.DB),
     namespace,
+    isRegionServed: isRegion,
     trail: new Trail('packed'),
     sendAudit: async (message) => void sent.push(message),
     counters: new Counters(),

@@ -9,6 +9,7 @@ import {
   stateRefusal,
   stateWithoutMaterial,
 } from '../../src/key/lifecycle.ts'
+import { newMultiRegion } from '../../src/key/shared-key.ts'
 import { dayMs } from '../../src/model/limits.ts'
 
 const arn = 'arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
@@ -31,6 +32,7 @@ const enabled: KeyRecord = {
   deletion: null,
   rotation: null,
   onDemandRotations: 0,
+  rotating: null,
   materialExpiresAt: null,
   leftoverExpiresAt: null,
   currentMaterialId: '00'.repeat(32),
@@ -63,6 +65,8 @@ const guide: readonly (readonly [cells: string, operations: string])[] = [
   ['7 1 3 3r 6 7 14 7', 'EnableKeyRotation DisableKeyRotation'],
   ['7 7 7 7 6 7 7 7', 'GetKeyRotationStatus'],
   ['✓ 1 3 3r 5 7 14 15', 'RotateKeyOnDemand'],
+  ['✓ 1 3 3r 5 11 14 15', 'ReplicateKey'],
+  ['✓ 1 3 3r 5 11 14 ✓', 'UpdatePrimaryRegion'],
   ['✓ ✓ 3 3r ✓ ✓ ✓ 15', 'ScheduleKeyDeletion'],
   ['9 9 9 9 9 9 9 9', 'GetParametersForImport ImportKeyMaterial DeleteImportedKeyMaterial'],
   ['4 4 ✓ ✓ 4 4 4 4', 'CancelKeyDeletion'],
@@ -93,7 +97,7 @@ function cellsOf(rows: typeof guide) {
 const cells = cellsOf(guide)
 
 it('covers every state of every operation once', () => {
-  expect(new Set(cells.map(({ operation, state }) => `${operation} ${state}`)).size).toBe(32 * columns.length)
+  expect(new Set(cells.map(({ operation, state }) => `${operation} ${state}`)).size).toBe(34 * columns.length)
 })
 
 it.each(cells)('$operation of a key that is $state', ({ operation, state, footnote }) => {
@@ -136,6 +140,7 @@ describe('recordAt', () => {
 describe('nextDue', () => {
   const deletion = { at: 7, windowDays: 7 }
   const rotation = { periodDays: 90, nextAt: 5 }
+  const rotating = { keyMaterialId: '11'.repeat(32), type: 'AUTOMATIC' as const, startedAt: 5, requestId: '' }
   const rotate = { work: 'rotate', at: 5 }
   const erase = { work: 'delete', at: 7 }
 
@@ -145,7 +150,14 @@ describe('nextDue', () => {
     ['a disabled key', { state: 'Disabled', rotation }, null],
     ['a key pending deletion', { state: 'PendingDeletion', deletion }, erase],
     ['a key pending deletion with a schedule', { state: 'PendingDeletion', deletion, rotation }, erase],
-    ['a replica pending deletion', { state: 'PendingReplicaDeletion', deletion }, null],
+    [
+      'a primary that waits for its replicas',
+      { state: 'PendingReplicaDeletion', deletion: { ...deletion, at: null } },
+      null,
+    ],
+    ['a primary with a schedule', { rotation, multiRegion: newMultiRegion('eu-west-1') }, rotate],
+    ['a replica with one', { rotation, multiRegion: newMultiRegion('us-east-1') }, null],
+    ['a key whose rotation waits for replicas', { rotation, rotating }, null],
     ['a key pending import', { state: 'PendingImport', rotation }, null],
     ['a key whose material expires', { materialExpiresAt: 9 }, { work: 'expire', at: 9 }],
     ['a disabled key whose material expires', { state: 'Disabled', materialExpiresAt: 9 }, { work: 'expire', at: 9 }],

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { defaultKeyPolicy } from '../../src/access/key-policy.ts'
 import { keyObject } from '../../src/key/directory.ts'
 import type { Key, KeyCall, KeySnapshot, NewMaterial } from '../../src/key/key.ts'
+import type { SharedKey } from '../../src/key/shared-key.ts'
 import { servicePrincipal } from '../../src/model/call.ts'
 import { isRefusal } from '../../src/model/errors.ts'
 import { faults, KeyObject } from '../support/test-worker.ts'
@@ -27,6 +28,7 @@ afterEach(() => {
 /** Every method of the object, with arguments that would do for its owner. */
 const methods: Record<keyof Key, (key: Key, call: KeyCall, keyId: string) => Promise<unknown>> = {
   acceptAlias: (key, call) => key.acceptAlias(call, 'CreateAlias'),
+  acceptPrimary: (key, call) => key.acceptPrimary(call),
   cancelDeletion: (key, call) => key.cancelDeletion(call),
   create: (key, call, keyId) => key.create(call, newKey(keyId)),
   createGrant: (key, call) => key.createGrant(call, newGrant(), false),
@@ -40,10 +42,12 @@ const methods: Record<keyof Key, (key: Key, call: KeyCall, keyId: string) => Pro
   grantsNaming: (key, call) => key.grantsNaming(call, [account], 10),
   importMaterial: (key, call) => key.importMaterial(call, newMaterial),
   listGrants: (key, call) => key.listGrants(call, grantPage),
+  lookAgain: (key, call) => key.lookAgain(call, 'eu-west-1'),
   parametersForImport: (key, call) =>
     key.parametersForImport(call, { algorithm: 'RSAES_OAEP_SHA_256', spec: 'RSA_2048' }),
   putPolicy: (key, call) =>
     key.putPolicy(call, { policy: defaultKeyPolicy(account), policyPrincipalIds: {}, isLockoutChecked: false }),
+  replicate: (key, call) => key.replicate(call, { ...ownOfReplica, region: 'eu-west-1', isLockoutChecked: false }),
   republish: (key, call) => key.republish(call, ''),
   retireGrant: (key, call) => key.retireGrant(call, '00'.repeat(32), false),
   revokeGrant: (key, call) => key.revokeGrant(call, '00'.repeat(32), false),
@@ -54,9 +58,12 @@ const methods: Record<keyof Key, (key: Key, call: KeyCall, keyId: string) => Pro
   scheduleDeletion: (key, call) => key.scheduleDeletion(call, 7),
   settle: (key, call) => key.settle(call),
   snapshot: (key, call) => key.snapshot(call),
+  synchronise: (key, call, keyId) => key.synchronise(call, shared(keyId), { ...ownOfReplica, ...firstMade }),
   tag: (key, call) => key.tag(call, [{ tagKey: 'stranger', tagValue: '' }]),
+  takeOver: (key, call, keyId) => key.takeOver(call, shared(keyId), []),
   untag: (key, call) => key.untag(call, ['x']),
   updateDescription: (key, call) => key.updateDescription(call, 'stranger'),
+  updatePrimaryRegion: (key, call) => key.updatePrimaryRegion(call, { ...call, region: 'eu-west-1' }),
   version: (key, call) => key.version(call, '00'.repeat(16)),
 }
 
@@ -68,17 +75,42 @@ const newMaterial: NewMaterial = {
   description: null,
   keyMaterialId: null,
 }
+const ownOfReplica = { policy: defaultKeyPolicy(account), policyPrincipalIds: {}, description: '', tags: [] }
+const firstMade = { createdAt: 0, createdBy: 'stranger', revisionBefore: 0 }
+
+function shared(keyId: string): SharedKey {
+  return {
+    account,
+    keyId,
+    spec: 'SYMMETRIC_DEFAULT',
+    usage: 'ENCRYPT_DECRYPT',
+    origin: 'AWS_KMS',
+    rotation: null,
+    onDemandRotations: 0,
+    rotating: null,
+    currentMaterialId: null,
+    primaryRegion: 'eu-west-1',
+    replicaRegions: [region],
+    revision: 99,
+    materials: [],
+    sealed: [],
+  }
+}
+
 const grantPage = { after: '', limit: 10, grantId: null, granteePrincipal: null, granteeServicePrincipal: null }
 
 /** What only this deployment itself may ask. */
 const internal: readonly string[] = [
   'grantsAllowing',
   'grantsNaming',
+  'lookAgain',
   'republish',
   'rewrap',
   'rootVersions',
   'settle',
   'snapshot',
+  'synchronise',
+  'takeOver',
   'version',
 ]
 
