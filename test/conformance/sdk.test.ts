@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { createKms, type Kms, KmsError } from '../../src/sdk/index.ts'
 import { startKms } from '../support/server.ts'
 
@@ -41,5 +41,25 @@ describe('the fetch SDK against the server', () => {
     await expect(unknown.listKeys()).rejects.toMatchObject({ name: 'UnrecognizedClientException' })
     const wrong = createKms({ endpoint, credentials: { ...credentials, secretAccessKey: 'no' } })
     await expect(wrong.listKeys()).rejects.toMatchObject({ remedy: 'Check the secret access key.' })
+  })
+
+  it('says how far off the clock is', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3_600_000 })
+    try {
+      await expect(kms.listKeys()).rejects.toMatchObject({
+        name: 'InvalidSignatureException',
+        remedy: "This machine's clock is 60 minutes behind the server's: set it.",
+      })
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('says that a session is none of its own', async () => {
+    const over = { ...credentials, accessKeyId: 'ASIAAAAAAAAAAAAAAAAA', sessionToken: 'none' }
+    await expect(createKms({ endpoint, credentials: over }).listKeys()).rejects.toMatchObject({
+      name: 'UnrecognizedClientException',
+      remedy: expect.stringContaining('access key'),
+    })
   })
 })

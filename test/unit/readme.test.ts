@@ -35,14 +35,21 @@ it('names options and scripts that exist', () => {
   expect(readme).toContain('npm ci && npm test')
 })
 
-it.each(['README.md', 'DESIGN.md', 'docs/ciphertext.md', 'docs/deploy.md', 'docs/multi-region.md', 'docs/restore.md'])(
-  '%s links to what exists',
-  (file) => {
-    for (const [, link] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
-      expect(existsSync(join(project, file, '..', link as string)), link).toBe(true)
-    }
-  },
-)
+it.each([
+  'README.md',
+  'DESIGN.md',
+  'docs/ciphertext.md',
+  'docs/deploy.md',
+  'docs/multi-region.md',
+  'docs/restore.md',
+  'docs/sdk.md',
+  'docs/testing.md',
+  'docs/cli.md',
+])('%s links to what exists', (file) => {
+  for (const [, link] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+    expect(existsSync(join(project, file, '..', link as string)), link).toBe(true)
+  }
+})
 
 it('lists every dependency in DESIGN.md', () => {
   const { dependencies, devDependencies } = JSON.parse(read('package.json')) as Record<string, Record<string, string>>
