@@ -61,21 +61,29 @@ export async function startLocalKms(options: LocalKmsOptions = {}): Promise<Loca
   }
 }
 
+/** As much of it as types need: the rest are its bindings. An alias, as miniflare's own types ask for an index. */
+export type LocalKmsWorker = {
+  name: string
+  compatibilityDate: string
+  modules: { type: 'ESModule'; path: string; contents: string }[]
+}
+
 /**
  * The same KMS as a Worker among those of one's own miniflare or vitest run, so that the app under test is bound to a real
  * one: an entry of miniflare's `workers`, by the name `edge-kms`. It brings its own database and makes what `seed` has.
  */
-export async function localKmsWorker({ seed }: Pick<LocalKmsOptions, 'seed'> = {}): Promise<Record<string, unknown>> {
+export async function localKmsWorker({ seed }: Pick<LocalKmsOptions, 'seed'> = {}): Promise<LocalKmsWorker> {
   refuseFault(seed ?? null)
   const folder = mkdtempSync(join(tmpdir(), 'edge-kms-worker-'))
   try {
     const bundle = join(folder, 'worker.js')
     await writeWorker(bundle)
-    const { bindings, ...options } = workerOptions()
-    return {
+    const { bindings, compatibilityDate, ...options } = workerOptions()
+    const worker = {
       ...options,
       name: 'edge-kms',
-      modules: [{ type: 'ESModule', path: 'worker.js', contents: readFileSync(bundle, 'utf8') }],
+      compatibilityDate: compatibilityDate as string,
+      modules: [{ type: 'ESModule' as const, path: 'worker.js', contents: readFileSync(bundle, 'utf8') }],
       bindings: {
         ...(bindings as object),
         ROOT_KEYS: `1:${randomBytes(32).toString('base64')}`,
@@ -89,6 +97,7 @@ export async function localKmsWorker({ seed }: Pick<LocalKmsOptions, 'seed'> = {
         ...(seed === undefined ? {} : { LOCAL_SEED: JSON.stringify(seed) }),
       },
     }
+    return worker
   } finally {
     rmSync(folder, { recursive: true })
   }
