@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildWorker } from '../src/local/build.ts'
 import { migrate } from '../src/local/migrate.ts'
+import { migrations } from '../src/local/parts.ts'
 import { freePort } from '../src/local/ports.ts'
 import { startWorkerd } from '../src/local/server.ts'
 import { call, type Load } from './drive.ts'
@@ -46,7 +47,7 @@ async function serve(entry: string, mode: string) {
   const bindings = { ROOT_KEYS: `1:${'A'.repeat(43)}=`, ROOT_CREDENTIALS: '000000000000:test:test', AUDIT: mode }
   const mf = startWorkerd(storage, controlPort, [{ name: 'edge-kms', bundle, host, port, bindings }])
   await mf.ready
-  await migrate((await mf.getD1Database('DB')) as never, join(project, 'migrations'))
+  await migrate((await mf.getD1Database('DB')) as never, migrations())
   return {
     port,
     pid: workerds().at(-1),

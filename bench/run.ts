@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildWorker } from '../src/local/build.ts'
 import { migrate } from '../src/local/migrate.ts'
+import { migrations } from '../src/local/parts.ts'
 import { freePort } from '../src/local/ports.ts'
 import { startWorkerd } from '../src/local/server.ts'
 import { guardedKey } from './access.ts'
@@ -11,6 +12,7 @@ import { asymmetric, loadOf, measureKeyGeneration } from './asymmetric.ts'
 import { measureRecording, recordings } from './audit.ts'
 import { measureDecisions } from './authorize.ts'
 import { call, connections, type Driven, driveLoad, driver, type Load } from './drive.ts'
+import { measureEnvelope } from './envelope.ts'
 import { measureLookup } from './lookup.ts'
 import { measureSweep } from './sweep.ts'
 import { workerds } from './workerds.ts'
@@ -63,7 +65,7 @@ const mf = startWorkerd(storage, controlPort, [
 try {
   await mf.ready
   const database = await mf.getD1Database('DB', 'edge-kms')
-  await migrate(database as never, join(project, 'migrations'))
+  await migrate(database as never, migrations())
   console.log(`driver=${driver} connections=${connections} seconds=${seconds} pairs=${pairs}`)
   await measureCrypto()
   for (const [name, measure] of Object.entries(asymmetric)) {
@@ -81,6 +83,7 @@ try {
     if (!wants(name)) continue
     await measureRecording(recording, async (...loads) => report(name, 'unrecorded', await inTurn(...loads)))
   }
+  if (wants('envelope')) await measureEnvelope(pairs, median)
   if (wants('start')) await measureStart()
   if (wants('sweep')) await measureSweep(seconds)
   if (process.env.SLOW && wants('memory')) await measureMemory()

@@ -16,7 +16,7 @@ export async function measureSweep(seconds: number): Promise<void> {
   const count = process.env.SLOW ? 10_000 : 1_000
   const folder = mkdtempSync(join(tmpdir(), 'edge-kms-bench-'))
   const state = join(folder, 'state')
-  const server = await startServer({ host, port: 0, state, region: 'us-east-1', clock: null, auth: 'on' })
+  const server = await startServer({ host, port: 0, state, region: 'us-east-1', clock: null, auth: 'on', seed: null })
   try {
     const port = Number(new URL(server.endpoint).port)
     const { KeyMetadata } = await call<{ KeyMetadata: { Arn: string } }>(port, 'CreateKey', {})

@@ -31,6 +31,8 @@ export interface Env {
   readonly REGIONS?: string
   readonly AUDIT?: string
   readonly AUDIT_ROWS_MAX?: string
+  readonly CORS_ORIGINS?: string
+  readonly RPC?: string
 }
 
 /** What an isolate keeps from one request to the next. */
@@ -47,6 +49,8 @@ export interface Deployment {
   readonly counters: Counters
   readonly health: Health
   readonly authenticate: Authenticate
+  /** False: nothing is served over service bindings. */
+  readonly isRpcOpen: boolean
   /** True once the root keys were compared with the deployment's check values. */
   isProven: boolean
   /** Wall time before which an unproven root is not looked at again. */
@@ -103,6 +107,7 @@ async function assemble(env: Env): Promise<Deployment | string> {
     credentials,
     issuers: new Issuers(),
     isRegionServed: settings.isRegionServed,
+    isRpcOpen: settings.isRpcOpen,
     database: db,
     trail: new Trail(settings.audit),
     health: new Health(),

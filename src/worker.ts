@@ -8,7 +8,9 @@ import { hasFaultyKeys, keyStanding, publish, reportRolledBack } from './catalog
 import { listGrantsOfKey } from './catalog/retirable-grants.ts'
 import { type Deployment, deploymentOf, type Env, prove, provenRoots } from './deployment.ts'
 import { createApp, type Doors } from './http/app.ts'
+import { forPages } from './http/cors.ts'
 import type { Authenticate } from './http/sigv4.ts'
+import { boundCaller } from './iam/bound-caller.ts'
 import { invokeQuery, isQueryService } from './iam/invoke.ts'
 import type { Fetch } from './iam/issuers.ts'
 import { type ArchiveParts, archive, archiveCalls } from './jobs/archive.ts'
@@ -22,10 +24,13 @@ import { keyObject } from './key/directory.ts'
 import type { KeyObjectParts } from './key/key-core.ts'
 import { keyObjectClass } from './key/key-object.ts'
 import type { AuditEvent } from './model/audit-event.ts'
-import { after } from './model/now-or-later.ts'
+import { isRefusal } from './model/errors.ts'
+import { after, type NowOrLater } from './model/now-or-later.ts'
 import type { RootedObject } from './model/root-use.ts'
 import { parseSettings } from './model/settings.ts'
 import { invoke } from './operations/invoke.ts'
+import { throughService } from './operations/through-service.ts'
+import { kmsEntrypointClass, type RpcDoor } from './rpc/kms-entrypoint.ts'
 
 /** Where another composition may differ: the local server and the tests. */
 export interface Seams {
@@ -70,14 +75,9 @@ export const AuditTrail = auditTrailClass<Env>(auditTrailParts)
 export type AuditTrail = InstanceType<typeof AuditTrail>
 
 export function createWorker(seams: Seams): ExportedHandler<Env> {
-  const fetch = createApp<Env>((env, ctx) => {
-    const deployment = deploymentOf(env)
-    // The request that began it may end before those that joined it.
-    if (deployment instanceof Promise) ctx.waitUntil(deployment.catch(() => {}))
-    return after(deployment, (made) => (typeof made === 'string' ? made : doors(made, env, ctx, seams)))
-  })
+  const fetch = createApp<Env>((env, ctx) => open(env, ctx, (made) => doors(made, env, ctx, seams)))
   return {
-    fetch,
+    fetch: forPages(fetch),
     async scheduled(_event, env) {
       const clock = seams.clock(env)
       const settings = parseSettings(env)
@@ -100,21 +100,71 @@ export function createWorker(seams: Seams): ExportedHandler<Env> {
   }
 }
 
-function doors(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: Seams): Doors {
-  const waitUntil = (promise: Promise<unknown>) => ctx.waitUntil(promise)
-  if (!deployment.isProven && Date.now() >= deployment.provenNextAt) waitUntil(prove(env, deployment))
-  const { credentials } = deployment
-  const sendAudit = (message: string) => env.AUDIT_QUEUE.send(message, { contentType: 'text' })
-  const services = {
+/** The entrypoint for bound Workers, where composed in this way. */
+export function createKmsEntrypoint(seams: Seams) {
+  return kmsEntrypointClass<Env>((env, ctx) => open(env, ctx, (made) => rpcDoor(made, env, ctx, seams)))
+}
+
+/** What is opened over this isolate's deployment. */
+function open<Opened>(
+  env: Env,
+  ctx: ExecutionContext,
+  over: (made: Deployment) => Opened,
+): NowOrLater<Opened | string> {
+  const deployment = deploymentOf(env)
+  // The request that began it may end before those that joined it.
+  if (deployment instanceof Promise) ctx.waitUntil(deployment.catch(() => {}))
+  return after(deployment, (made) => {
+    if (typeof made === 'string') return made
+    if (!made.isProven && Date.now() >= made.provenNextAt) ctx.waitUntil(prove(env, made))
+    return over(made)
+  })
+}
+
+/** What calls work with: the deployment, and one request's hold on the platform. */
+export function servicesOf(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: Seams) {
+  return {
     ...deployment,
-    callers: credentials,
+    callers: deployment.credentials,
     namespace: env.KEYS,
     fetch: seams.fetch,
-    sendAudit,
+    sendAudit: (message: string) => env.AUDIT_QUEUE.send(message, { contentType: 'text' }),
     snapshotAge: (arn: string, wallTime: number) => deployment.keys.ageOf(arn, wallTime),
     recordChanges: (events: readonly AuditEvent[]) => recordChanges(deployment.database, events),
-    waitUntil,
+    waitUntil: (promise: Promise<unknown>) => ctx.waitUntil(promise),
   }
+}
+
+function rpcDoor(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: Seams): RpcDoor {
+  const { isRpcOpen, isRegionServed, credentials } = deployment
+  const services = servicesOf(deployment, env, ctx, seams)
+  const { waitUntil } = services
+  return {
+    isOpen: isRpcOpen,
+    isRegionServed,
+    clock: () => seams.clock(env),
+    async caller(props, call) {
+      const role = (arn: string) => credentials.boundRole(arn, call.wallTime, waitUntil)
+      const caller = await boundCaller(props, call, { ...services, role })
+      if (!isRefusal(caller)) {
+        const use = { accessKeyId: '', principal: caller, service: 'kms', region: call.region }
+        credentials.noteUse(use, call.wallTime, waitUntil)
+      }
+      return caller
+    },
+    async invoke(operation, input, call, via) {
+      if (via === null) return invoke(operation, input, call, services)
+      const through = await throughService(via, operation, input as Readonly<Record<string, unknown>>, call)
+      if (!isRefusal(through)) return invoke(operation, through.input, through.call, services)
+      const asked = { service: 'kms', operation, isReadOnly: true, parameters: null }
+      return recorded(call, asked, 'queue', services, async () => through)
+    },
+  }
+}
+
+function doors(deployment: Deployment, env: Env, ctx: ExecutionContext, seams: Seams): Doors {
+  const services = servicesOf(deployment, env, ctx, seams)
+  const { waitUntil } = services
   return {
     findJob: (name) => {
       const job = operatorJobs.get(name)
@@ -202,5 +252,8 @@ export const edgeSeams: Seams = {
   // Objects have threads of their own.
   settlePauses: 0,
 }
+
+export const Kms = createKmsEntrypoint(edgeSeams)
+export type Kms = InstanceType<typeof Kms>
 
 export default createWorker(edgeSeams)

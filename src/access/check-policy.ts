@@ -68,7 +68,7 @@ const grammars: Readonly<Record<CheckedKind, Grammar>> = {
     checks: [
       actionsAreQualified,
       (statement) =>
-        badPrincipal(statement, ['AWS', 'Service']) === null
+        badPrincipal(statement, keyPrincipals) === null
           ? null
           : 'Policy contains a statement with one or more invalid principals.',
     ],
@@ -85,7 +85,7 @@ const grammars: Readonly<Record<CheckedKind, Grammar>> = {
       actionsAreOfSts,
       actionsAreQualified,
       (statement) => {
-        const bad = badPrincipal(statement, ['AWS', 'Service', 'Federated'])
+        const bad = badPrincipal(statement, trustPrincipals)
         return bad === null ? null : `Invalid principal in policy: "${bad.type.toUpperCase()}":"${bad.entry}"`
       },
     ],
@@ -222,9 +222,16 @@ function sidIsAlphanumeric({ Sid }: Members): string | null {
   return 'Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*'
 }
 
-const principalForms: Readonly<Record<string, RegExp>> = {
+type PrincipalForms = Readonly<Record<string, RegExp>>
+
+const keyPrincipals: PrincipalForms = {
   AWS: /^(\*|A(ID|RO)A[A-Z0-9]{12,124}(:[\w+=,.@-]{2,64})?|arn:aws:iam::\d{12}:(user|role)\/[!-~]{1,576}|arn:aws:sts::\d{12}:assumed-role\/[\w+=,.@-]{1,64}\/[\w+=,.@-]{2,64})$/,
   Service: /^[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws\.com|amazonaws\.com\.cn|amazon\.com)$/,
+}
+const trustPrincipals: PrincipalForms = {
+  ...keyPrincipals,
+  // Besides AWS's own, this deployment's: Workers that are bound to it.
+  Service: /^([a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws\.com|amazonaws\.com\.cn|amazon\.com)|workers\.edge-kms)$/,
   Federated:
     /^(arn:aws:iam::\d{12}:(oidc|saml)-provider\/[!-~]{1,255}|cognito-identity\.amazonaws\.com|accounts\.google\.com|graph\.facebook\.com|www\.amazon\.com)$/,
 }
@@ -232,14 +239,14 @@ const principalForms: Readonly<Record<string, RegExp>> = {
 /** The first entry whose form no principal has. Whether a well-formed one exists is not asked. */
 function badPrincipal(
   { Principal, NotPrincipal }: Members,
-  types: readonly string[],
+  forms: PrincipalForms,
 ): { readonly type: string; readonly entry: string } | null {
   const principals = Principal ?? NotPrincipal
   if (!isObject(principals)) return null
   for (const [type, value] of Object.entries(principals)) {
     for (const entry of listOf(value) ?? []) {
       const isAccount = type === 'AWS' && accountIn(entry) !== null
-      if (!isAccount && !(types.includes(type) && principalForms[type]?.test(entry))) return { type, entry }
+      if (!isAccount && !(Object.hasOwn(forms, type) && forms[type]?.test(entry))) return { type, entry }
     }
   }
   return null

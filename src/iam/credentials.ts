@@ -1,5 +1,12 @@
 import { type Database, isDatabaseFailure } from '../catalog/database.ts'
-import { loadAccessKey, loadRole, loadUser, noteAccessKeyUse, noteRoleUse } from '../catalog/principals.ts'
+import {
+  loadAccessKey,
+  loadRole,
+  loadUser,
+  noteAccessKeyUse,
+  noteRoleUse,
+  type RoleRecord,
+} from '../catalog/principals.ts'
 import type { RootKeys } from '../crypto/root-keys.ts'
 import { openAccessKey } from '../crypto/secret.ts'
 import { openSession, type Session } from '../crypto/session-token.ts'
@@ -8,6 +15,7 @@ import { causeOf, isRefusal, type Refusal, refuse, timedOut } from '../model/err
 import { FreshCache } from '../model/fresh-cache.ts'
 import { after, type NowOrLater } from '../model/now-or-later.ts'
 import { type RolePowers, rolePowers, sessionPrincipal, userPrincipal } from './caller.ts'
+import { roleOfArn } from './sessions.ts'
 
 export interface Credential {
   readonly secretAccessKey: string
@@ -51,6 +59,9 @@ export class CredentialDirectory {
   readonly #parts: Parts
   readonly #users: FreshCache<Credential>
   readonly #roles: FreshCache<RolePowers>
+  /** By ARN: those that bindings name. */
+  readonly #bound: FreshCache<RoleRecord>
+  readonly #accounts: ReadonlySet<string>
   /** By the token's text. What a token holds never changes. */
   readonly #sessions = new Map<string, HeldSession>()
   /** When the last use of an access key or a role was noted, by its id. */
@@ -66,6 +77,8 @@ export class CredentialDirectory {
     }
     this.#users = new FreshCache(options)
     this.#roles = new FreshCache(options)
+    this.#bound = new FreshCache(options)
+    this.#accounts = new Set([...parts.rootCredentials.values()].map(({ principal }) => principal.account))
   }
 
   /** Awaits nothing for a root, and for a user or session that was seen lately. */
@@ -103,6 +116,19 @@ export class CredentialDirectory {
     return user?.id === principal.id ? userPrincipal(user) : unrecognized('the user is gone')
   }
 
+  /** True for the accounts of this deployment: those that have a root. */
+  hasAccount(account: string): boolean {
+    return this.#accounts.has(account)
+  }
+
+  /** A role by its ARN, path and case included. Null: there is none. */
+  boundRole(arn: string, wallTime: number, waitUntil: WaitUntil): NowOrLater<RoleRecord | null | Refusal> {
+    const load = async () => (await roleOfArn(this.#parts.database, arn)) ?? refuse('NoSuchEntity', null)
+    return after(answered(this.#bound.get(arn, wallTime, load, waitUntil)), (role) =>
+      isRefusal(role) && role.refused === 'NoSuchEntity' ? null : role,
+    )
+  }
+
   /** Null: there is no such access key of a root or a user. */
   async accountOf(accessKeyId: string): Promise<string | null> {
     const root = this.#parts.rootCredentials.get(accessKeyId)
@@ -129,6 +155,7 @@ export class CredentialDirectory {
   forgetAll(): void {
     this.#users.forgetAll()
     this.#roles.forgetAll()
+    this.#bound.forgetAll()
   }
 
   /** After one that may have been made or not: where D1 does not tell, who was known stays known. */

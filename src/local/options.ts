@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { type Seed, seedFault } from './seed.ts'
 
 /** What `npm start --` takes, checked. */
 export interface LocalOptions {
@@ -10,6 +12,8 @@ export interface LocalOptions {
   /** The lifecycle time to start at, in milliseconds; null: the state's own. */
   readonly clock: number | null
   readonly auth: 'on' | 'off'
+  /** What the state gets that it lacks; null: nothing. */
+  readonly seed: Seed | null
 }
 
 /** Said as a sentence, and the process ends. */
@@ -24,14 +28,20 @@ export function readArgs<Config extends ParseArgsConfig>(config: Config, usage: 
   }
 }
 
-export const usage = `npm start -- [options]
+const usage = ` [options]
   --port N        the port to listen on (8787)
   --host HOST     the address to listen on (127.0.0.1)
   --state DIR     where keys and aliases are kept (.edge-kms); "memory" keeps nothing
   --region NAME   the Region the banner shows (us-east-1); every Region is served
   --clock TIME    lifecycle time: a date (2027-06-01T00:00Z) or a distance (+366d); it only moves forward
+  --seed FILE     keys, users and roles to start with, in JSON (docs/testing.md)
   --auth off      any credentials are the root of the account whose 12 digits are the access key id, else 000000000000
   --help          this text`
+
+/** `npm start --`, or whatever it is called. */
+export function usageOf(command: string): string {
+  return command + usage
+}
 
 const options = {
   port: { type: 'string', default: '8787' },
@@ -40,11 +50,12 @@ const options = {
   region: { type: 'string', default: 'us-east-1' },
   auth: { type: 'string', default: 'on' },
   clock: { type: 'string' },
+  seed: { type: 'string' },
   help: { type: 'boolean', default: false },
 } as const
 
-export function parseOptions(args: readonly string[], now: number): LocalOptions | 'help' {
-  const { values } = readArgs({ args: [...args], options }, usage)
+export function parseOptions(args: readonly string[], now: number, command: string): LocalOptions | 'help' {
+  const { values } = readArgs({ args: [...args], options }, usageOf(command))
   if (values.help) return 'help'
   const port = Number(values.port)
   if (!/^\d+$/.test(values.port) || port > 65_535)
@@ -53,7 +64,21 @@ export function parseOptions(args: readonly string[], now: number): LocalOptions
   if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(values.region))
     throw new Stop(`--region takes an AWS Region, not ${values.region}.`)
   const { host, state, region, auth } = values
-  return { host, port, state, region, auth, clock: values.clock === undefined ? null : parseClock(values.clock, now) }
+  const clock = values.clock === undefined ? null : parseClock(values.clock, now)
+  const seed = values.seed === undefined ? null : readSeed(values.seed)
+  return { host, port, state, region, auth, clock, seed }
+}
+
+function readSeed(file: string): Seed {
+  let seed: unknown
+  try {
+    seed = JSON.parse(readFileSync(file, 'utf8'))
+  } catch (failure) {
+    throw new Stop(`--seed takes a file of JSON: ${(failure as Error).message}.`)
+  }
+  const fault = seedFault(seed)
+  if (fault !== null) throw new Stop(`${file}: ${fault}`)
+  return seed as Seed
 }
 
 function parseClock(text: string, now: number): number {

@@ -2,15 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { convertV4MiniflareOptions, Miniflare, type Request, Response } from 'miniflare'
-import { unstable_getMiniflareWorkerOptions } from 'wrangler'
-import { buildWorker } from './build.ts'
 import { migrate } from './migrate.ts'
 import { type LocalOptions, Stop } from './options.ts'
+import { migrations, workerOptions, writeWorker } from './parts.ts'
 import { freePort } from './ports.ts'
 import { children } from './processes.ts'
 import { StateFolder } from './state.ts'
 
-const project = join(import.meta.dirname, '../..')
 const sweepEveryMs = 60_000
 const sweepWaitMs = 2_000
 const workerName = 'edge-kms'
@@ -29,12 +27,23 @@ export interface LocalServer {
   stop(): Promise<void>
 }
 
+/** What whoever starts a server may choose, and options cannot. */
+export interface Surroundings {
+  /** ROOT_KEYS and ROOT_CREDENTIALS; left out: the process's own environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** False: signals are left to whoever runs this process. */
+  readonly isProcess?: boolean
+}
+
 /** Builds the Worker and serves it from workerd. Resolves once it answers. Throws `Stop` with a sentence where it cannot. */
-export async function startServer(options: LocalOptions): Promise<LocalServer> {
+export async function startServer(
+  options: LocalOptions,
+  { env = process.env, isProcess = true }: Surroundings = {},
+): Promise<LocalServer> {
   const { host, port, auth } = options
-  const credentials = process.env.ROOT_CREDENTIALS ?? '000000000000:test:test'
+  const credentials = env.ROOT_CREDENTIALS ?? '000000000000:test:test'
   const [account = '', accessKeyId = '', secretAccessKey = ''] = credentials.split(/\s+/)[0]?.split(':') ?? []
-  const isOpenToAnybody = auth === 'off' || process.env.ROOT_CREDENTIALS === undefined
+  const isOpenToAnybody = auth === 'off' || env.ROOT_CREDENTIALS === undefined
   if (isOpenToAnybody && !isLoopback(host)) {
     throw new Stop(
       `With default credentials or --auth off, only a loopback --host is served, not ${host}. Set ROOT_CREDENTIALS to your own.`,
@@ -46,9 +55,9 @@ export async function startServer(options: LocalOptions): Promise<LocalServer> {
     const bundle = join(state.path, 'worker.js')
     const [chosenPort, controlPort] = [await freePort(host, port), await freePort('127.0.0.1', 0)]
     const offset = state.clockOffset(options.clock, Date.now())
-    const rootKeys = process.env.ROOT_KEYS ?? state.rootKeys()
+    const rootKeys = env.ROOT_KEYS ?? state.rootKeys()
     const control = randomUUID()
-    await buildWorker(join(project, 'src/local/worker.ts'), bundle)
+    await writeWorker(bundle)
     const listeners = new Map(signals.map((signal) => [signal, process.listeners(signal)]))
     const bindings = {
       ROOT_KEYS: rootKeys,
@@ -57,6 +66,7 @@ export async function startServer(options: LocalOptions): Promise<LocalServer> {
       LOCAL_LOOPBACK_ONLY: isOpenToAnybody,
       LOCAL_CLOCK_OFFSET_MS: offset,
       LOCAL_CONTROL: control,
+      ...(options.seed === null ? {} : { LOCAL_SEED: JSON.stringify(options.seed) }),
       // For tests alone: src/local/in-worker/faults.ts.
       LOCAL_FAULTS: process.env.LOCAL_FAULTS ?? '',
     }
@@ -68,7 +78,7 @@ export async function startServer(options: LocalOptions): Promise<LocalServer> {
     const noting = setInterval(() => state.noteChildren(), 50)
     await mf.ready.finally(() => clearInterval(noting))
     // Miniflare's own handlers exit before ours have finished.
-    for (const [signal, before] of listeners) {
+    for (const [signal, before] of isProcess ? listeners : []) {
       for (const listener of process.listeners(signal)) {
         if (!before.includes(listener)) process.removeListener(signal, listener)
       }
@@ -113,7 +123,12 @@ async function served(mf: Miniflare, state: StateFolder, parts: Served): Promise
   const sweep = () => next(() => order(endpoint, control, 'sweep'))
   try {
     state.noteChildren()
-    await migrate((await mf.getD1Database('DB')) as never, join(project, 'migrations'))
+    const newer = await migrate((await mf.getD1Database('DB')) as never, migrations())
+    if (newer !== null) {
+      const what = `This state was written by a newer edge-kms (migration ${newer}).`
+      throw new Stop(`${what} Update edge-kms, or choose another --state.`)
+    }
+    await order(endpoint, control, 'prepare')
     await probe(endpoint)
     await sweep()
     const timer = setInterval(() => next(() => fireCron(controlPort)), sweepEveryMs)
@@ -157,7 +172,7 @@ export interface Serving {
 export function startWorkerd(storage: string, controlPort: number, workers: readonly Serving[]): Miniflare {
   // Wrangler would otherwise miss the secrets, which are given here.
   Object.assign(process.env, { WRANGLER_LOG: 'none', WRANGLER_SEND_METRICS: 'false' })
-  const ours = optionsOf(join(project, 'wrangler.toml'))
+  const ours = optionsOf()
   // The bench serves others beside it, under the same flags.
   const bare = { ...ours, durableObjects: {}, queueProducers: {}, queueConsumers: {} }
   const options = {
@@ -189,9 +204,8 @@ function fromEnvironment(variables: object): object {
 }
 
 /** What a wrangler.toml says, for miniflare. */
-function optionsOf(config: string) {
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(config)
-  const { modulesRules: _, rootPath: __, queueConsumers, ...options } = workerOptions
+function optionsOf(config?: string) {
+  const { queueConsumers, ...options } = workerOptions(config)
   const consumers = Object.entries((queueConsumers ?? {}) as Record<string, object>)
   return {
     ...options,
@@ -206,8 +220,9 @@ function optionsOf(config: string) {
 }
 
 /** Only the local Worker listens to these, and only to this process. */
-async function order(endpoint: string, control: string, name: 'sweep' | 'drain') {
+async function order(endpoint: string, control: string, name: 'prepare' | 'sweep' | 'drain') {
   const response = await fetch(`${endpoint}/local/${name}`, { method: 'POST', headers: { 'x-local-control': control } })
+  if (response.status === 409) throw new Stop(((await response.json()) as { message: string }).message)
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
   return (await response.json()) as { pending: number; waiting: number }
 }

@@ -5,12 +5,21 @@ import { wireOf, wires } from '../http/serve.ts'
 import type { Authenticate } from '../http/sigv4.ts'
 import { keyObjectClass } from '../key/key-object.ts'
 import { refuse } from '../model/errors.ts'
-import { rootPrincipal } from '../model/settings.ts'
-import { auditTrailParts, createWorker, keyObjectParts } from '../worker.ts'
+import { parseRootCredentials, type RootCredential, rootPrincipal } from '../model/settings.ts'
+import {
+  auditTrailParts,
+  createKmsEntrypoint,
+  createWorker,
+  keyObjectParts,
+  type Seams,
+  servicesOf,
+} from '../worker.ts'
 import { isSettling, localClock, moveClock, settleAll, settlePauses } from './in-worker/clock.ts'
 import type { LocalEnv } from './in-worker/env.ts'
 import { faultPoint, serveFaults, withFaults } from './in-worker/faults.ts'
+import { plant } from './in-worker/plant.ts'
 import { countedBatch, countQueues, pendingMessages } from './in-worker/queues.ts'
+import { migrate } from './migrate.ts'
 
 export const KeyObject = keyObjectClass<LocalEnv>((env) => keyObjectParts(withFaults(env)))
 export const AuditTrail = auditTrailClass<LocalEnv>((env) => auditTrailParts(withFaults(env)))
@@ -18,7 +27,7 @@ export const AuditTrail = auditTrailClass<LocalEnv>((env) => auditTrailParts(wit
 const authenticateOf = ({ authenticate }: Deployment, env: LocalEnv) =>
   env.LOCAL_AUTH === 'off' ? trustAnyone : authenticate
 
-const worker = createWorker({
+const seams: Seams = {
   clock: (env) => localClock(env as LocalEnv),
   authenticate: (deployment, env) => authenticateOf(deployment, env as LocalEnv),
   // Nothing rewrites it here, and what says otherwise is made up.
@@ -26,7 +35,59 @@ const worker = createWorker({
   sourceIp: () => '127.0.0.1',
   fetch: (url, init) => fetch(url, init),
   settlePauses,
-})
+}
+
+const worker = createWorker(seams)
+
+/** As deployed, and waited for by a clean stop. */
+export class Kms extends createKmsEntrypoint(seams) {
+  override async invoke(...asked: Parameters<InstanceType<ReturnType<typeof createKmsEntrypoint>>['invoke']>) {
+    countQueues(withFaults(this.env as LocalEnv))
+    answering++
+    try {
+      if (!isPrepared) await prepared(this.env as LocalEnv, this.ctx)
+      return await super.invoke(...asked)
+    } finally {
+      answering--
+    }
+  }
+}
+
+let preparing: Promise<void> | undefined
+let isPrepared = false
+
+/** Before the first request: what nobody else has brought to the database. Throws a sentence. */
+function prepared(env: LocalEnv, ctx: ExecutionContext): Promise<void> {
+  preparing ??= prepare(env, ctx).finally(() => {
+    preparing = undefined
+  })
+  return preparing
+}
+
+async function prepare(env: LocalEnv, ctx: ExecutionContext): Promise<void> {
+  const { LOCAL_MIGRATIONS, LOCAL_SEED } = env
+  if (LOCAL_MIGRATIONS !== undefined) await migrate(env.DB, JSON.parse(LOCAL_MIGRATIONS))
+  if (LOCAL_SEED !== undefined) await plantSeed(LOCAL_SEED, env, ctx)
+  isPrepared = true
+}
+
+async function plantSeed(seed: string, env: LocalEnv, ctx: ExecutionContext): Promise<void> {
+  const deployment = await deploymentOf(env)
+  if (typeof deployment === 'string') throw new Error(deployment)
+  const [root] = parseRootCredentials(env.ROOT_CREDENTIALS) as ReadonlyMap<string, RootCredential>
+  const call = {
+    requestId: crypto.randomUUID(),
+    principal: (root as [string, RootCredential])[1].principal,
+    accessKeyId: null,
+    region: 'us-east-1',
+    ...localClock(env),
+    sourceIp: null,
+    userAgent: null,
+    isSecure: true,
+    viaService: null,
+  }
+  await plant(JSON.parse(seed), call, servicesOf(deployment, env, ctx, seams))
+}
 
 let isStopping = false
 /** Requests that are being answered: their records are still to come. */
@@ -41,7 +102,7 @@ export default {
       return serveFaults(request, (event) => worker.scheduled?.(event, env, ctx))
     }
     if (local !== undefined && headers.get('x-local-control') === env.LOCAL_CONTROL) {
-      return Response.json(local === 'drain' ? await drain(env) : await settleAll(env))
+      return serveOrder(local, env, ctx)
     }
     const refusal = isStopping ? stopping() : env.LOCAL_LOOPBACK_ONLY ? strangerRefusal(request) : null
     if (refusal !== null) {
@@ -49,6 +110,7 @@ export default {
     }
     answering++
     try {
+      if (!isPrepared) await prepared(env, ctx)
       const isClock = local === 'clock' && method === 'POST'
       const answer = isClock ? serveClock(request, env, ctx) : (worker.fetch?.(request, env, ctx) as Promise<Response>)
       return await answered(answer)
@@ -65,6 +127,17 @@ export default {
     if (!isSettling()) await worker.scheduled?.(event, env, ctx)
   },
 } satisfies ExportedHandler<LocalEnv>
+
+/** For this server's own process. */
+async function serveOrder(name: string, env: LocalEnv, ctx: ExecutionContext): Promise<Response> {
+  if (name === 'drain') return Response.json(await drain(env))
+  try {
+    if (!isPrepared) await prepared(env, ctx)
+  } catch (failure) {
+    return Response.json({ message: (failure as Error).message }, { status: 409 })
+  }
+  return Response.json(name === 'sweep' ? await settleAll(env) : {})
+}
 
 /** What was done may be lost before anybody is told of it. */
 async function answered(answer: Promise<Response>): Promise<Response> {

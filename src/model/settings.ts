@@ -17,6 +17,8 @@ export interface Settings {
   readonly audit: AuditMode
   /** How many records of crypto calls and reads D1 keeps; changes are kept for 90 days. */
   readonly auditRowsMax: number
+  /** False: nothing is served over service bindings. */
+  readonly isRpcOpen: boolean
   isRegionServed(region: string): boolean
 }
 
@@ -27,6 +29,8 @@ export function parseSettings(variables: {
   readonly REGIONS?: string
   readonly AUDIT?: string
   readonly AUDIT_ROWS_MAX?: string
+  readonly CORS_ORIGINS?: string
+  readonly RPC?: string
 }): Settings | string {
   const keySnapshotSeconds = seconds(variables.KEY_SNAPSHOT_SECONDS, 5)
   const staleSeconds = seconds(variables.STALE_SECONDS, 300)
@@ -36,6 +40,10 @@ export function parseSettings(variables: {
   if (!auditModes.includes(audit)) return `AUDIT is none of ${auditModes.join(', ')}.`
   const auditRowsMax = variables.AUDIT_ROWS_MAX || '100000'
   if (!/^\d{1,9}$/.test(auditRowsMax)) return 'AUDIT_ROWS_MAX is not a number of rows from 0 to 999999999.'
+  const page = entriesOf(variables.CORS_ORIGINS).find((origin) => !isOrigin(origin))
+  if (page !== undefined) return `CORS_ORIGINS has ${page}, which is no origin such as https://app.example.com.`
+  const rpc = variables.RPC || 'on'
+  if (rpc !== 'on' && rpc !== 'off') return 'RPC is none of on, off.'
   const regions = entriesOf(variables.REGIONS)
   const unknown = regions.find((region) => !isRegion(region))
   if (unknown !== undefined) return `REGIONS has ${unknown}, which is no AWS Region.`
@@ -45,8 +53,14 @@ export function parseSettings(variables: {
     staleSeconds: keySnapshotSeconds === 0 ? 0 : staleSeconds,
     audit: audit as AuditMode,
     auditRowsMax: Number(auditRowsMax),
+    isRpcOpen: rpc === 'on',
     isRegionServed: (region) => (served.size === 0 ? isRegion(region) : served.has(region)),
   }
+}
+
+/** As a browser sends it: no path, no trailing slash, and never `*`. */
+function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text
 }
 
 /** What white space separates. */

@@ -90,6 +90,9 @@ const rows = {
   VerifyMac,
 } as const satisfies Record<string, Operation | null>
 
+/** The table with what each row takes and answers; null: not served yet. */
+export type OperationTable = typeof rows
+
 export type OperationName = keyof typeof rows
 
 /** All 56 operations of AWS KMS; null: not served yet. */

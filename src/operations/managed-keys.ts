@@ -2,7 +2,7 @@ import { createAlias } from '../catalog/aliases.ts'
 import { fixedKeyId } from '../crypto/fixed-key-id.ts'
 import { askTwice, keyObject } from '../key/directory.ts'
 import { type KeySnapshot, keyCall } from '../key/key.ts'
-import { rootArn } from '../model/arn.ts'
+import { keyArn, rootArn } from '../model/arn.ts'
 import { type Call, servicePrincipal } from '../model/call.ts'
 import { isRefusal, type Refusal, timedOut } from '../model/errors.ts'
 import type { Services } from './operation.ts'
@@ -39,6 +39,20 @@ export function isIntegration(servicePrincipalName: string): boolean {
   return integrations.has(service)
 }
 
+/** What an integration's key in the caller's account is called: alias, alias ARN, id and ARN. It need not be there yet. */
+export async function managedKeyNames(
+  service: string,
+  { region, principal: { account } }: Call,
+): Promise<readonly string[]> {
+  const aliasName = `${aliasPrefix}${service}`
+  const keyId = await managedKeyId(account, region, service)
+  return [aliasName, `arn:aws:kms:${region}:${account}:${aliasName}`, keyId, keyArn(region, account, keyId)]
+}
+
+function managedKeyId(account: string, region: string, service: string): Promise<string> {
+  return fixedKeyId(['managed', account, region, service])
+}
+
 /** `alias/aws/NAME` comes to be when the integration first uses it, or when somebody asks what it is, as on AWS. */
 export function isMadeOnFirstUse(aliasName: string, { viaService, region }: Call, action: string): boolean {
   if (!aliasName.startsWith(aliasPrefix)) return false
@@ -58,7 +72,7 @@ export async function managedKey(
   const service = aliasName.slice(aliasPrefix.length)
   const integration = integrations.get(service) as Integration
   const key = {
-    keyId: await fixedKeyId(['managed', account, region, service]),
+    keyId: await managedKeyId(account, region, service),
     account,
     description: integration.description,
     policy: managedKeyPolicy(integration, service, account, region),

@@ -71,6 +71,11 @@ export interface Operation {
   ): Promise<Output | Refusal>
 }
 
+/** What a row takes and answers, for the types of whoever calls it: nothing of it is there at run time. */
+export interface Typed<Input, Answer> {
+  readonly types?: { readonly input: Input; readonly answer: Answer }
+}
+
 /**
  * Declares an operation: one row of the table. `errors` are those of KMS's reference; a refusal that is neither listed
  * nor common to all does not compile.
@@ -87,7 +92,7 @@ export function operation<Input, Found, const Listed extends readonly ExceptionN
     found: Found,
     services: Serving,
   ): Promise<Answer | Refusal<NoInfer<Listed>[number] | CommonException>>
-}): Operation {
+}): Operation & Typed<Input, Answer> {
   return { changes: null, ...row } as unknown as Operation
 }
 

@@ -14,6 +14,8 @@ const localOnly = [
   'strangerRefusal',
   'moveClock',
   'x-local-control',
+  'plantKey',
+  'A seed has Keys',
   'faultPoint',
   'killAt',
 ]

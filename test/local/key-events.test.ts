@@ -7,6 +7,7 @@ import { CreateKeyCommand, RotateKeyOnDemandCommand } from '@aws-sdk/client-kms'
 import { expect, it } from 'vitest'
 import { buildWorker } from '../../src/local/build.ts'
 import { migrate } from '../../src/local/migrate.ts'
+import { migrations } from '../../src/local/parts.ts'
 import { freePort } from '../../src/local/ports.ts'
 import { startWorkerd } from '../../src/local/server.ts'
 import { kmsClient, project, temporaryState } from '../support/server.ts'
@@ -41,7 +42,7 @@ it('reach a webhook by the example, which does not give up', async () => {
   ])
   try {
     await mf.ready
-    await migrate((await mf.getD1Database('DB', 'edge-kms')) as never, join(project, 'migrations'))
+    await migrate((await mf.getD1Database('DB', 'edge-kms')) as never, migrations())
     const client = kmsClient(`http://${host}:${port}`)
     const { KeyMetadata } = await client.send(new CreateKeyCommand({}))
     await client.send(new RotateKeyOnDemandCommand({ KeyId: KeyMetadata?.KeyId }))

@@ -24,6 +24,7 @@ const server = await startServer({
   region: 'us-east-1',
   clock: null,
   auth: 'on',
+  seed: null,
 })
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
 const kms = new KMSClient({ endpoint: server.endpoint, region: 'us-east-1', credentials })

@@ -3,6 +3,7 @@ import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions } from 'wrangler'
 import { buildWorker } from '../../src/local/build.ts'
 import { migrate } from '../../src/local/migrate.ts'
+import { migrations } from '../../src/local/parts.ts'
 import { freePort } from '../../src/local/ports.ts'
 import { project, temporaryState } from './server.ts'
 
@@ -47,6 +48,6 @@ export async function startTwoIsolates(variables: Readonly<Record<string, string
   }
   const mf = new Miniflare(convertV4MiniflareOptions(options as never))
   await mf.ready
-  await migrate((await mf.getD1Database('DB')) as never, join(project, 'migrations'))
+  await migrate((await mf.getD1Database('DB')) as never, migrations())
   return { endpoints: [`http://127.0.0.1:${ports[0]}`, `http://127.0.0.1:${ports[1]}`], stop: () => mf.dispose() }
 }

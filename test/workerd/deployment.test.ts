@@ -30,6 +30,9 @@ describe('a configuration that is wrong', () => {
     ['malformed credentials', { ROOT_CREDENTIALS: '1:a:secret-one' }, /^ROOT_CREDENTIALS is malformed: entry 1/],
     ['a wrong number', { KEY_SNAPSHOT_SECONDS: 'five' }, /^KEY_SNAPSHOT_SECONDS is not a number of seconds/],
     ['a wrong number of rows', { AUDIT_ROWS_MAX: 'all' }, /^AUDIT_ROWS_MAX is not a number of rows/],
+    ['every page', { CORS_ORIGINS: 'https://a.example *' }, /^CORS_ORIGINS has \*, which is no origin/],
+    ['a page', { CORS_ORIGINS: 'https://a.example/' }, /^CORS_ORIGINS has https:\/\/a.example\/, which is no origin/],
+    ['a wrong switch', { RPC: 'no' }, /^RPC is none of on, off/],
     ['a wrong Region', { REGIONS: 'us-east-1 moon-1' }, /^REGIONS has moon-1, which is no AWS Region/],
   ])('%s: every call says which, and health is not ready', async (_, change, sentence) => {
     await createKey()

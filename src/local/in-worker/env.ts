@@ -9,6 +9,10 @@ export interface LocalEnv extends Env {
   readonly LOCAL_LOOPBACK_ONLY: boolean
   /** What the server's own Node side says to be known by. */
   readonly LOCAL_CONTROL: string
+  /** Of a server that nobody migrates from outside: the migrations, as JSON. */
+  readonly LOCAL_MIGRATIONS?: string
+  /** What it starts with, as JSON (src/local/seed.ts). */
+  readonly LOCAL_SEED?: string
   /** A word by which tests make things go wrong; empty: nothing does. */
   readonly LOCAL_FAULTS: string
   /** The Node side, which keeps the state folder. */

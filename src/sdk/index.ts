@@ -1,0 +1,5 @@
+export type { BindingAnswer, BindingCall, KmsBinding, Via } from '../model/kms-binding.ts'
+export type { CredentialSource, Credentials, WebIdentity } from './credentials.ts'
+export { KmsError } from './error.ts'
+export { type CallOptions, createKms, type Kms, type KmsOptions } from './kms.ts'
+export type { Operations } from './operations.ts'
