@@ -35,7 +35,7 @@ it('names options and scripts that exist', () => {
   expect(readme).toContain('npm ci && npm test')
 })
 
-it.each(['README.md', 'DESIGN.md', 'docs/ciphertext.md', 'docs/deploy.md', 'docs/restore.md'])(
+it.each(['README.md', 'DESIGN.md', 'docs/ciphertext.md', 'docs/deploy.md', 'docs/envelope.md', 'docs/restore.md'])(
   '%s links to what exists',
   (file) => {
     for (const [, link] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
