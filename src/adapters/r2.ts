@@ -72,11 +72,9 @@ export interface EncryptedBucket {
   list(options?: R2ListOptions): Promise<R2Objects>
 }
 
+/** Throws `InvalidInput` where no key is named and `kms` is no integration's. */
 export function encryptedBucket(bucket: R2Bucket, options: BucketOptions | DefaultOptions): EncryptedBucket {
-  const envelope =
-    'envelope' in options
-      ? options.envelope
-      : createEnvelope({ kms: options.kms.viaService('s3'), keys: ['alias/aws/s3'] })
+  const envelope = 'envelope' in options ? options.envelope : defaultEnvelope(options.kms)
   const contextOf = (key: string, own: Record<string, string> = {}) => ({
     ...own,
     'edge-kms:bucket': options.name,
@@ -119,6 +117,14 @@ export function encryptedBucket(bucket: R2Bucket, options: BucketOptions | Defau
     delete: (keys) => bucket.delete(keys),
     list: (listing) => bucket.list(listing),
   }
+}
+
+function defaultEnvelope(kms: IntegratedKms): Envelope {
+  if (typeof kms.viaService === 'function') return createEnvelope({ kms: kms.viaService('s3'), keys: ['alias/aws/s3'] })
+  throw new EnvelopeError(
+    'InvalidInput',
+    'alias/aws/s3 is used through the service binding of a deployment alone. Over HTTP, name a key: give an envelope.',
+  )
 }
 
 function encryptedObject(object: R2Object, body: ReadableStream<Uint8Array>): EncryptedObject {
