@@ -19,6 +19,9 @@ export default defineConfig({
             main: join(root, 'test/support/test-worker.ts'),
             wrangler: { configPath: join(root, 'wrangler.toml') },
             miniflare: {
+              // For the adapters, which are other people's.
+              r2Buckets: ['DOCUMENTS'],
+              kvNamespaces: ['VALUES'],
               bindings: {
                 ROOT_KEYS: '1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=',
                 ROOT_CREDENTIALS: '111122223333:ROOTONE:secret-one 444455556666:ROOTTWO:secret-two',

@@ -14,7 +14,7 @@ type MakeConverter = (emit: Emit) => Converter
 /** As a pair of web streams. What a converter throws aborts both. */
 export function convertStream(make: MakeConverter): ReadableWritablePair<Uint8Array, Uint8Array> {
   let converter: Converter
-  return new TransformStream<Uint8Array, Uint8Array>({
+  const transformer: Transformer<Uint8Array, Uint8Array> = {
     start(controller) {
       converter = make((bytes) => {
         if (bytes.length > 0) controller.enqueue(bytes)
@@ -22,7 +22,9 @@ export function convertStream(make: MakeConverter): ReadableWritablePair<Uint8Ar
     },
     transform: (piece) => converter.write(asBytes(piece)),
     flush: () => converter.end(),
-  })
+  }
+  // One piece ahead of whoever reads, so that the header is opened before anybody does.
+  return new TransformStream(transformer, undefined, { highWaterMark: 1 })
 }
 
 /** All at once: nothing comes back unless all is well. */
@@ -37,5 +39,5 @@ export async function convertAll(make: MakeConverter, input: Uint8Array): Promis
 
 function asBytes(piece: unknown): Uint8Array {
   if (piece instanceof Uint8Array) return piece
-  throw new EnvelopeError('InvalidInput', 'Bytes go in as Uint8Array: text through a TextEncoder or TextEncoderStream.')
+  throw new EnvelopeError('InvalidInput', 'Bytes go in as Uint8Array: text through a TextEncoder.')
 }

@@ -113,9 +113,8 @@ function noWrappingKey(
 ): EnvelopeError {
   const [first] = failures
   if (first !== undefined) {
-    const said = first instanceof Error ? `${first.name}: ${first.message}` : String(first)
     const cause = failures.length === 1 ? first : new AggregateError(failures)
-    return new EnvelopeError('NoWrappingKey', `KMS did not open the message's data key: ${said}`, cause)
+    return new EnvelopeError('NoWrappingKey', `KMS did not open the message's data key: ${first}`, cause)
   }
   const names = encryptedDataKeys.map(({ providerInfo, providerId }) => fromUtf8(providerInfo) ?? providerId)
   return new EnvelopeError(

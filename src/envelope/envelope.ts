@@ -77,7 +77,10 @@ interface EnvelopeInternals {
   opening(required?: EncryptionContext): Omit<OpenOptions, 'onHeader'>
 }
 
-/** Envelope encryption in the message format of the AWS Encryption SDK. All of it rejects with `EnvelopeError`. */
+/**
+ * Envelope encryption in the message format of the AWS Encryption SDK. Rejects with `EnvelopeError`, and where KMS makes no
+ * data key, with KMS's own exception.
+ */
 export interface Envelope {
   encrypt(plaintext: Uint8Array, options?: EncryptOptions): Promise<Uint8Array<ArrayBuffer>>
   decrypt(message: Uint8Array, options?: DecryptOptions): Promise<Decrypted>

@@ -99,8 +99,7 @@ function readHeader(bytes: Uint8Array, encryptedDataKeysMax: number): ParsedHead
   if ((!isFirst && version !== 2) || (isFirst && reader.uint(1) !== customerAuthenticatedData)) {
     throw new EnvelopeError(
       'NotAMessage',
-      'This is no message of the AWS Encryption SDK: it was never encrypted, is in base64, or is a ciphertext blob of KMS ' +
-        'itself, which Decrypt opens.',
+      'This is no message of the AWS Encryption SDK: it was never encrypted, is in base64, or is for Decrypt of KMS itself.',
     )
   }
   const suite = suiteOf(reader.uint(2), version)

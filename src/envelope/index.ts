@@ -9,7 +9,7 @@ export {
 } from './envelope.ts'
 export { EnvelopeError, type EnvelopeErrorName } from './errors.ts'
 export type { EncryptionContext, EnvelopeKms } from './kms.ts'
-export { type DecryptedRange, decryptRange, type RangeOptions, type RangeSource } from './range.ts'
+export { type DecryptedRange, decryptRange, plaintextLength, type RangeOptions, type RangeSource } from './range.ts'
 export { type RewrapOptions, rewrap, rewrapStream } from './rewrap.ts'
 export { type RsaKey, rsaKey } from './rsa-key.ts'
 export type { WrittenSuite } from './suites.ts'

@@ -38,5 +38,5 @@ export type EncryptionContext = Context
 /** The member of an answer, which KMS always gives. Throws `UnexpectedAnswer`: what answered is no KMS. */
 export function given<T>(value: T | undefined, member: string): T {
   if (value !== undefined) return value
-  throw new EnvelopeError('UnexpectedAnswer', `KMS answered without ${member}. Check that the endpoint is a KMS.`)
+  throw new EnvelopeError('UnexpectedAnswer', `The answer has no ${member}: is that endpoint a KMS?`)
 }

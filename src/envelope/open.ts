@@ -70,7 +70,7 @@ export class Opener implements Converter {
   async #step(): Promise<boolean> {
     if (this.#reader === null) return this.#readHeader()
     if (!this.#reader.isDone) return this.#readFrame(this.#reader)
-    if (this.#isVerified) throw new EnvelopeError('TamperedMessage', 'There are bytes behind the end of the message.')
+    if (this.#isVerified) throw new EnvelopeError('TamperedMessage', 'There are bytes behind the message.')
     return this.#readSignature()
   }
 

@@ -34,8 +34,18 @@ export interface DecryptedRange extends MessageInfo {
 /** Most headers are shorter. */
 const headerGuessBytes = 2_048
 
+/** Plaintext bytes, by the length of the message, nothing of which is verified. Null where only the whole would say. */
+export async function plaintextLength(source: RangeSource): Promise<number | null> {
+  const header = await readHeader(source, Number.POSITIVE_INFINITY)
+  return isInFrames(header) ? plaintextBytesOf(header, source.byteLength) : null
+}
+
+function isInFrames({ suite, frameBytes }: ParsedHeader): boolean {
+  return suite.signature === null && frameBytes > 0
+}
+
 /** The header at the beginning of a source, not verified yet. Throws what `parseHeader` throws. */
-export async function readHeader(source: RangeSource, encryptedDataKeysMax: number): Promise<ParsedHeader> {
+async function readHeader(source: RangeSource, encryptedDataKeysMax: number): Promise<ParsedHeader> {
   for (let length = headerGuessBytes; ; length *= 8) {
     const asked = Math.min(length, source.byteLength)
     const bytes = asked === 0 ? new Uint8Array(0) : await bytesOf(await source.read(0, asked))
@@ -46,11 +56,9 @@ export async function readHeader(source: RangeSource, encryptedDataKeysMax: numb
 }
 
 /** Plaintext bytes of a framed message without a signature, by its length alone. */
-export function plaintextBytesOf(
-  { suite, frameBytes, byteLength: headerBytes }: ParsedHeader,
-  messageBytes: number,
-): number {
-  if (suite.signature !== null || frameBytes === 0) {
+function plaintextBytesOf(header: ParsedHeader, messageBytes: number): number {
+  const { frameBytes, byteLength: headerBytes } = header
+  if (!isInFrames(header)) {
     throw new EnvelopeError(
       'UnsupportedMessage',
       'A part of a message can be read where it has frames and no signature. Read the whole.',

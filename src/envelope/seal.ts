@@ -109,7 +109,7 @@ export class Sealer implements Converter {
   #next(): number {
     this.#sequence += 1
     if (this.#sequence < framesMax) return this.#sequence
-    throw new EnvelopeError('TooLarge', 'A message has at most 2^32 - 2 frames: use a larger frameBytes.')
+    throw new EnvelopeError('TooLarge', 'There are too many frames: use a larger frameBytes.')
   }
 }
 

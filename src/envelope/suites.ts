@@ -42,14 +42,8 @@ const rows: [id: number, keyBytes: 16 | 24 | 32, hash: Suite['hash'], signature:
 
 /** Throws `UnsupportedMessage` for an id that the format does not have in that version. */
 export function suiteOf(id: number, version: number): Suite {
-  const [, keyBytes, hash, signature] = rows.find(([row]) => row === id) ?? []
-  if (
-    keyBytes !== undefined &&
-    hash !== undefined &&
-    signature !== undefined &&
-    version === (hash === 'SHA-512' ? 2 : 1)
-  ) {
-    return { id, version, keyBytes, hash, signature }
+  for (const [row, keyBytes, hash, signature] of rows) {
+    if (row === id && version === (hash === 'SHA-512' ? 2 : 1)) return { id, version, keyBytes, hash, signature }
   }
   throw new EnvelopeError('UnsupportedMessage', `Version ${version} of the format has no suite ${suiteName(id)}.`)
 }

@@ -13,6 +13,8 @@ import worker, { testClock } from './test-worker.ts'
 interface TestEnv extends Env {
   readonly TEST_MIGRATIONS: Parameters<typeof applyD1Migrations>[1]
   readonly SLOW: string
+  readonly DOCUMENTS: R2Bucket
+  readonly VALUES: KVNamespace
 }
 
 /** The bindings of wrangler.toml, and what only tests have. */

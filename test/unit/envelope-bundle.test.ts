@@ -15,6 +15,9 @@ interface Row {
 const rows: Row[] = [
   { what: "{ createEnvelope } from './envelope/index.ts'", gzippedMax: 8_192 },
   { what: "* from './envelope/index.ts'", gzippedMax: 10_240 },
+  { what: "* from './adapters/r2.ts'", gzippedMax: 10_240 },
+  { what: "* from './adapters/kv.ts'", gzippedMax: 10_240 },
+  { what: "* from './adapters/drizzle.ts'", gzippedMax: 10_240, external: ['drizzle-orm', 'drizzle-orm/*'] },
 ]
 
 async function bundle({ what, external = [] }: Row) {

@@ -4,6 +4,8 @@ import { type CacheLimits, createEnvelope } from '../../src/envelope/index.ts'
 import { arnOf, softKms } from '../support/soft-kms.ts'
 import { drained, streamOf } from '../support/streams.ts'
 
+vi.setConfig({ testTimeout: 600_000 })
+
 const roomy: CacheLimits = { secondsMax: 60, messagesMax: 1e6, bytesMax: 1e9, entriesMax: 100 }
 
 function cached(limits: Partial<CacheLimits>) {
@@ -32,7 +34,7 @@ describe('calls to KMS', () => {
     )
     for (const { plaintext } of opened) expect(plaintext).toEqual(hundred)
     expect(kms.calls.filter((name) => name === 'Decrypt')).toHaveLength(20)
-  }, 60_000)
+  })
 
   it('are one for each number of messages', async () => {
     const { kms, subject } = cached({ messagesMax: 3 })

@@ -1,10 +1,12 @@
 import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createEnvelope, decryptRange, EnvelopeError } from '../../src/envelope/index.ts'
 import { arnOf, softKms } from '../support/soft-kms.ts'
 import { drained, streamOf } from '../support/streams.ts'
+
+vi.setConfig({ testTimeout: 600_000 })
 
 const numRuns = process.env.SLOW ? 3_000 : 200
 const frameBytes = 64

@@ -9,7 +9,7 @@ import {
   randomBytes,
 } from 'node:crypto'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   createEnvelope,
   decryptRange,
@@ -22,6 +22,8 @@ import {
 } from '../../src/envelope/index.ts'
 import { arnOf, softKms } from '../support/soft-kms.ts'
 import { drained, streamOf } from '../support/streams.ts'
+
+vi.setConfig({ testTimeout: 600_000 })
 
 const kms = softKms()
 const key = arnOf('first')

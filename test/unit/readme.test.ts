@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { usageOf } from '../../src/local/options.ts'
@@ -35,17 +35,9 @@ it('names options and scripts that exist', () => {
   expect(readme).toContain('npm ci && npm test')
 })
 
-it.each([
-  'README.md',
-  'DESIGN.md',
-  'docs/ciphertext.md',
-  'docs/deploy.md',
-  'docs/multi-region.md',
-  'docs/restore.md',
-  'docs/sdk.md',
-  'docs/testing.md',
-  'docs/cli.md',
-])('%s links to what exists', (file) => {
+const pages = readdirSync(join(project, 'docs')).filter((name) => name.endsWith('.md'))
+
+it.each(['README.md', 'DESIGN.md', ...pages.map((page) => `docs/${page}`)])('%s links to what exists', (file) => {
   for (const [, link] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
     expect(existsSync(join(project, file, '..', link as string)), link).toBe(true)
   }
