@@ -11,7 +11,7 @@ import { concat } from '../model/bytes.ts'
 /** KMS by a service binding, where this deployment's own integrations may use its AWS managed keys. */
 export interface IntegratedKms {
   /** KMS, asked through that service: `kms:ViaService` is `s3.REGION.amazonaws.com`. */
-  viaService(service: 's3'): EnvelopeKms
+  via(integration: 's3'): EnvelopeKms
 }
 
 interface BucketOptions {
@@ -75,11 +75,12 @@ export interface EncryptedBucket {
 /** Throws `InvalidInput` where no key is named and `kms` is no integration's. */
 export function encryptedBucket(bucket: R2Bucket, options: BucketOptions | DefaultOptions): EncryptedBucket {
   const envelope = 'envelope' in options ? options.envelope : defaultEnvelope(options.kms)
-  const contextOf = (key: string, own: Record<string, string> = {}) => ({
-    ...own,
-    'edge-kms:bucket': options.name,
-    'edge-kms:object': key,
-  })
+  const placeOf = (key: string): Record<string, string> =>
+    'envelope' in options
+      ? { 'edge-kms:bucket': options.name, 'edge-kms:object': key }
+      : // Amazon S3's own way to say it, by which the deployment decides who may read the object.
+        { 'aws:s3:arn': `arn:aws:s3:::${options.name}/${key}` }
+  const contextOf = (key: string, own: Record<string, string> = {}) => ({ ...own, ...placeOf(key) })
   /** The object as it was when it was looked at: parts of two objects make no message. */
   const sourceOf = (object: R2Object) => ({
     byteLength: object.size,
@@ -120,7 +121,7 @@ export function encryptedBucket(bucket: R2Bucket, options: BucketOptions | Defau
 }
 
 function defaultEnvelope(kms: IntegratedKms): Envelope {
-  if (typeof kms.viaService === 'function') return createEnvelope({ kms: kms.viaService('s3'), keys: ['alias/aws/s3'] })
+  if (typeof kms.via === 'function') return createEnvelope({ kms: kms.via('s3'), keys: ['alias/aws/s3'] })
   throw new EnvelopeError(
     'InvalidInput',
     'alias/aws/s3 is used through the service binding of a deployment alone. Over HTTP, name a key: give an envelope.',

@@ -26,8 +26,8 @@ export async function envelopeKms(): Promise<EnvelopeKms & IntegratedKms & { ask
       getPublicKey: (input) => ask('GetPublicKey', input),
     }
   }
-  const viaService = (service: string) => through(`${service}.${region}.amazonaws.com`)
-  return { ...through(null), viaService, asked }
+  const via = (integration: string) => through(`${integration}.${region}.amazonaws.com`)
+  return { ...through(null), via, asked }
 }
 
 /** HMAC by WebCrypto, under a key that is the name's. */

@@ -148,11 +148,11 @@ describe('an encrypted bucket', () => {
     const byDefault = encryptedBucket(env.DOCUMENTS, { name: 'documents', kms })
     await byDefault.put('default', 'text')
     expect(await (await byDefault.get('default'))?.text()).toBe('text')
-    const { viaService: _, ...overHttp } = kms
+    const { via: _, ...overHttp } = kms
     expect(() => encryptedBucket(env.DOCUMENTS, { name: 'documents', kms: overHttp as never })).toThrow('name a key')
     const direct = createEnvelope({ kms, keys: ['alias/aws/s3'] })
-    const directly = encryptedBucket(env.DOCUMENTS, { name: 'documents', envelope: direct })
-    expect((await failure(directly.get('default'))).message).toContain('AccessDenied')
+    const message = new Uint8Array((await (await env.DOCUMENTS.get('default'))?.arrayBuffer()) ?? new ArrayBuffer())
+    expect((await failure(direct.decrypt(message))).message).toContain('AccessDenied')
   })
 })
 

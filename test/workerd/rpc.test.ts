@@ -1,6 +1,7 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import type { BindingAnswer, BindingCall } from '../../src/model/kms-binding.ts'
+import { encryptedBucket } from '../../src/adapters/r2.ts'
+import type { BindingAnswer, BindingCall, KmsBinding } from '../../src/model/kms-binding.ts'
 import { createKms } from '../../src/sdk/index.ts'
 import { createKmsEntrypoint, edgeSeams } from '../../src/worker.ts'
 import { account, createKey, env, region } from '../support/workerd.ts'
@@ -258,6 +259,22 @@ describe('on behalf of S3', () => {
     expect(await invoke({ role: arn }, 'Decrypt', { CiphertextBlob, EncryptionContext }, via)).toMatchObject({
       refused: 'IncorrectKeyException',
     })
+  })
+
+  it('encrypts a bucket by default, for whoever may read and write its objects', async () => {
+    const bucketOf = (caller: string) => {
+      const binding = { invoke: (...call: Parameters<KmsBinding['invoke']>) => bound(caller, call) }
+      return encryptedBucket(env.DOCUMENTS, { name: 'documents', kms: createKms({ binding, region }) })
+    }
+    const bound = (caller: string, [operation, input, asked]: Parameters<KmsBinding['invoke']>) =>
+      invoke({ role: caller, app: 'shop' }, operation, input, { ...asked })
+    const writer = await role(trust(), [ofBucket('s3:PutObject'), ofBucket('s3:GetObject')])
+    const stranger = await role(trust(), [everything, ofBucket('s3:*', 'arn:aws:s3:::other/*')])
+    await bucketOf(writer.arn).put('by-default', 'text')
+    expect(await (await bucketOf(writer.arn).get('by-default'))?.text()).toBe('text')
+    await expect(bucketOf(stranger.arn).get('by-default')).rejects.toThrow('not authorized to perform: s3:GetObject')
+    const put = bucketOf(stranger.arn).put('by-default', 'other')
+    await expect(put).rejects.toThrow('not authorized to perform: s3:PutObject')
   })
 
   it.each(['ec2', 'constructor', '', 1, { s3: true }])('%j is no integration', async (other) => {
