@@ -1,31 +1,17 @@
 import { runInDurableObject } from 'cloudflare:test'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { RootKeys } from '../../src/crypto/root-keys.ts'
 import { openAs, type Region, regions, World } from '../support/regions.ts'
-import { faults, keySteps, sealing } from '../support/test-worker.ts'
+import { keySteps, sealing } from '../support/test-worker.ts'
 import { dayMs, env, sweepCall } from '../support/workerd.ts'
+import { attempt, campaign, failAt, mendAfterEach, type Scenario } from './campaign.ts'
 
 /** Keys of several Regions, stopped between any two steps of what they do together. */
 
 const [first, second, third] = regions
 
-beforeEach(() => {
-  vi.spyOn(console, 'warn').mockImplementation(() => {})
-})
-
-afterEach(() => {
-  keySteps.at = null
-  sealing.roots = null
-  Object.assign(faults, { indexIsDown: false, rootsAreUnproven: false })
-  vi.restoreAllMocks()
-})
-
-interface Scenario {
-  readonly name: string
-  prepare(world: World): Promise<unknown>
-  act(world: World): Promise<unknown>
-}
+mendAfterEach()
 
 async function replicated(world: World): Promise<void> {
   await world.must(world.replicate(first, second))
@@ -126,56 +112,7 @@ const scenarios: readonly Scenario[] = [
   },
 ]
 
-/** Fails the `nth` step from now, and all that follow where the objects are killed there. True once it was reached. */
-function failAt(nth: number, isKilled: boolean): () => boolean {
-  let count = 0
-  keySteps.at = (step) => {
-    count++
-    if (count === nth || (isKilled && count > nth)) throw new Error(`no more after ${step}`)
-  }
-  return () => count >= nth
-}
-
-/** Without SLOW not every step is one to fail at: in each way others. */
-const stride = 6
-
-function firstStep(isKilled: boolean): number {
-  return isKilled ? 2 : 5
-}
-
-/** What a call answers does not matter here, nor that it fails: what is stored does. */
-async function attempt(doing: Promise<unknown>): Promise<void> {
-  await doing.catch(() => {})
-}
-
-describe.each(scenarios)('$name', ({ prepare, act }) => {
-  it('comes to its end', async () => {
-    const world = await World.create()
-    await prepare(world)
-    await world.check()
-    await act(world)
-    await world.check()
-    await world.checkSettled()
-  })
-
-  it.each([
-    ['fails once', false],
-    ['is where the objects are killed', true],
-  ])('and to the same if any one of its steps %s', { timeout: 600_000 }, async (_, isKilled) => {
-    for (let nth = env.SLOW ? 1 : firstStep(isKilled); ; nth += env.SLOW ? 1 : stride) {
-      const world = await World.create()
-      await prepare(world)
-      await world.check()
-      const isReached = failAt(nth, isKilled)
-      await attempt(act(world))
-      await world.check()
-      keySteps.at = null
-      if (isKilled) await world.kill()
-      await world.checkSettled()
-      if (!isReached()) return
-    }
-  })
-})
+campaign(scenarios)
 
 describe('what a Region holds', () => {
   it('is sealed for its own ARN', async () => {
@@ -279,32 +216,6 @@ describe('what a Region holds', () => {
     await world.must(world.sweep(first))
     await world.checkSettled()
     expect(await world.held()).toEqual([])
-  })
-})
-
-describe('imported material', () => {
-  it('goes to no replica: it waits for the import of what the primary holds', async () => {
-    const world = await World.create({ origin: 'EXTERNAL' })
-    // Stands for an import: the primary has to be usable to be replicated.
-    const keyMaterialId = 'ab'.repeat(32)
-    await runInDurableObject(world.stub(first), (_, { storage }) => {
-      storage.sql.exec(
-        'insert into material (version_id, key_material_id, root_version, sealed) values (?, ?, 1, ?)',
-        keyMaterialId.slice(0, 32),
-        keyMaterialId,
-        new Uint8Array(60),
-      )
-      storage.sql.exec(`update kms_key set state = 'Enabled', current_material_id = ?`, keyMaterialId)
-    })
-    const { replica } = await world.must(world.replicate(first, second))
-    expect(replica).toMatchObject({ state: 'PendingImport', origin: 'EXTERNAL', currentMaterialId: null })
-    expect(await world.record(second)).toMatchObject({
-      state: 'PendingImport',
-      currentMaterialId: null,
-      multiRegion: { importableMaterialIds: [keyMaterialId] },
-    })
-    const version = await world.key(second).version(sweepCall({ region: second }), keyMaterialId.slice(0, 32))
-    expect(version).toBeNull()
   })
 })
 
