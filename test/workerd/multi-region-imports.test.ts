@@ -1,9 +1,10 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isRefusal } from '../../src/model/errors.ts'
-import { regions, World } from '../support/regions.ts'
+import { type Region, regions, World } from '../support/regions.ts'
 import { keySteps } from '../support/test-worker.ts'
-import { dayMs } from '../support/workerd.ts'
-import { campaign, mendAfterEach, type Scenario } from './campaign.ts'
+import { dayMs, env } from '../support/workerd.ts'
+import { attempt, campaign, failAt, mendAfterEach, type Scenario } from './campaign.ts'
 import { newMaterial } from './import.ts'
 
 /** Keys of several Regions whose material is imported: each Region by itself, of what the primary has. */
@@ -294,4 +295,52 @@ it('the primary does not move to a replica that waits for an import', async () =
   expect(refusedOf(await world.move(first, second))).toBe('KMSInvalidStateException')
   await world.checkSettled()
   expect(await world.record(first)).toMatchObject({ multiRegion: { primaryRegion: first, movingTo: null } })
+})
+
+/** What may happen to such a key, in any order; what is not allowed is refused. */
+interface Event {
+  readonly do: 'replicate' | 'importFirst' | 'importSecond' | 'importNew' | 'deletePending' | 'rotate' | 'move' | 'kill'
+  readonly in: Region
+  readonly to: Region
+  /** The step at which something fails; 0: nothing does. */
+  readonly failsAt: number
+  readonly isKilled: boolean
+}
+
+const events: Readonly<Record<Event['do'], (world: World, event: Event) => Promise<unknown>>> = {
+  replicate: (world, event) => world.replicate(event.in, event.to),
+  importFirst: (world, event) => world.import(event.in, world.materials[0]),
+  importSecond: (world, event) => world.import(event.in, world.materials[1]),
+  importNew: (world, event) => world.import(event.in, world.materials[1], asNew),
+  deletePending: async (world, event) =>
+    world.delete(event.in, (await world.pending(event.in))?.keyMaterialId ?? '0'.repeat(64)),
+  rotate: (world, event) => rotate(world, event.in),
+  move: (world, event) => world.move(event.in, event.to),
+  kill: (world) => world.kill(),
+}
+
+const anEvent: fc.Arbitrary<Event> = fc.record({
+  do: fc.constantFrom(...(Object.keys(events) as Event['do'][])),
+  in: fc.constantFrom(...regions),
+  to: fc.constantFrom(...regions),
+  failsAt: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 30 })),
+  isKilled: fc.boolean(),
+})
+
+it('whatever happens in whichever order, and wherever it is stopped', { timeout: 3_600_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(anEvent, { minLength: 3, maxLength: 12 }), async (happening) => {
+      const world = await pair()
+      await waiting(world)
+      for (const event of happening) {
+        if (event.failsAt > 0) failAt(event.failsAt, event.isKilled)
+        await attempt(events[event.do](world, event))
+        await world.check()
+        keySteps.at = null
+        if (event.failsAt > 0 && event.isKilled) await world.kill()
+      }
+      await world.checkSettled()
+    }),
+    { numRuns: env.SLOW ? 300 : 12 },
+  )
 })
