@@ -1,10 +1,10 @@
-import type { SealedVersion } from '../crypto/version.ts'
 import { keyArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, type Refusal, refuse, timedOut } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
+import { heldPendingId, withMaterials } from './imported-material.ts'
 import type { Imports } from './imports.ts'
-import { type KeyCall, type KeyRecord, type KeySnapshot, multiRegionKeyType, type RotationType } from './key.ts'
+import type { KeyCall, KeyRecord, KeySnapshot, RotationType } from './key.ts'
 import { flushWaitMs, type KeyCore, peersWaitMs } from './key-core.ts'
 import { nextDue, rotationAfter, stateRefusal } from './lifecycle.ts'
 import { indexEntry } from './outbox.ts'
@@ -57,7 +57,8 @@ export class DueWork {
       const record = this.#core.storage.read()
       if (record === null || record.rotation === null || !isDue(record)) return null
       const rotation = { ...record.rotation, nextAt: rotationAfter(record.rotation, call.time) }
-      return this.#core.commit(this.#rotated({ ...record, rotation }, version, call, 'AUTOMATIC'))
+      this.#core.storage.addVersion(version)
+      return this.#core.commit(this.#rotated({ ...record, rotation }, version.keyMaterialId, call, 'AUTOMATIC'))
     })
     await this.#core.outbox.flushWithin(flushWaitMs)
     return snapshot === null ? null : this.#onceHeld(snapshot)
@@ -74,7 +75,8 @@ export class DueWork {
     const snapshot = await this.#core.change(call, 'RotateKeyOnDemand', (current) => {
       const late = onDemandRefusal(current)
       if (late !== null) return late
-      return this.#rotated({ ...current, onDemandRotations: current.onDemandRotations + 1 }, version, call, 'ON_DEMAND')
+      this.#core.storage.addVersion(version)
+      return this.#rotatedOnDemand(current, version.keyMaterialId, call)
     })
     return isRefusal(snapshot) ? snapshot : this.#onceHeld(snapshot)
   }
@@ -86,15 +88,18 @@ export class DueWork {
     return this.#core.snapshotOf(this.#core.storage.read() ?? snapshot.record)
   }
 
-  #rotateToImported(call: KeyCall) {
-    return this.#core.change(call, 'RotateKeyOnDemand', (record) => {
+  /** What replicas have just imported they say first. */
+  async #rotateToImported(call: KeyCall) {
+    if (this.#core.storage.replicas().length > 0) await this.#core.outbox.peersWithin(peersWaitMs)
+    const snapshot = await this.#core.change(call, 'RotateKeyOnDemand', (record) => {
       const late = onDemandRefusal(record)
       if (late !== null) return late
-      const rotated = this.#imports.rotated(record, call)
-      if (rotated === null) return nothingPending(record)
-      this.#recordRotation(record, rotated.currentMaterialId, call, 'ON_DEMAND')
-      return { ...rotated, onDemandRotations: record.onDemandRotations + 1 }
+      const keyMaterialId = heldPendingId(this.#core.imports, call.time)
+      const isEverywhere = record.multiRegion?.pending?.isInEveryRegion ?? true
+      if (keyMaterialId === null || !isEverywhere) return nothingPending(record)
+      return this.#rotatedOnDemand(record, keyMaterialId, call)
     })
+    return isRefusal(snapshot) ? snapshot : this.#onceHeld(snapshot)
   }
 
   /** Decides again on what is stored now, in the block that erases. */
@@ -107,11 +112,7 @@ export class DueWork {
       this.#core.recordService('DeleteKey', record, call)
       const erased = { ...record, revision: record.revision + 1, deletion: null, rotation: null }
       this.#core.outbox.add(indexEntry(erased, { deletedAt: call.time }))
-      const { account, region, keyId, multiRegion } = record
-      if (multiRegion !== null && multiRegionKeyType(record) === 'REPLICA') {
-        const { primaryRegion } = multiRegion
-        this.#core.outbox.add({ kind: 'lookAgain', body: { account, region, keyId, primaryRegion, at: call.time } })
-      }
+      this.#core.askPrimary(record, call.time)
       return true
     })
     if (isErased) await this.#core.outbox.flushAll()
@@ -135,18 +136,20 @@ export class DueWork {
     return isExpired ? 'expired' : 'nothing'
   }
 
-  /** With new material, which is current at once where no other Region has to hold it first. */
-  #rotated(record: KeyRecord, version: SealedVersion, { time, requestId }: Call, type: RotationType): KeyRecord {
-    const { storage } = this.#core
-    const rotating = { keyMaterialId: version.keyMaterialId, type, startedAt: time, requestId }
-    storage.addVersion(version)
-    if (storage.replicas().length > 0) return { ...record, rotating }
-    return finishRotation(this.#core, record, rotating)
+  #rotatedOnDemand(record: KeyRecord, keyMaterialId: string, call: Call): KeyRecord {
+    return this.#rotated(
+      { ...record, onDemandRotations: record.onDemandRotations + 1 },
+      keyMaterialId,
+      call,
+      'ON_DEMAND',
+    )
   }
 
-  #recordRotation(record: KeyRecord, currentKeyMaterialId: string | null, call: Call, rotationType: RotationType) {
-    const previousKeyMaterialId = record.currentMaterialId
-    this.#core.recordService('RotateKey', record, call, { rotationType, previousKeyMaterialId, currentKeyMaterialId })
+  /** To material that is stored, which is current at once where no other Region has to hold it first. */
+  #rotated(record: KeyRecord, keyMaterialId: string, { time, requestId }: Call, type: RotationType): KeyRecord {
+    const rotating = { keyMaterialId, type, startedAt: time, requestId }
+    if (this.#core.storage.replicas().length === 0) return finishRotation(this.#core, record, rotating)
+    return withMaterials(this.#core, { ...record, rotating })
   }
 }
 

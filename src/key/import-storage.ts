@@ -9,10 +9,10 @@ export interface PendingWrappingKey extends WrappingKey {
   readonly expiresAt: number
 }
 
-/** A material that was imported once: it may come back, and no other may take its place. */
+/** A material that was imported once, here or into the primary: it may come, and no other may take its place. */
 export interface ImportedVersion {
   readonly keyMaterialId: string
-  /** False: it has expired or was deleted, and nothing of it is here but its id. */
+  /** False: it was not imported here, has expired or was deleted, and nothing of it is here but its id. */
   readonly isPresent: boolean
   /** True: it has not been rotated to, and may be given up for another. */
   readonly isPending: boolean
@@ -115,36 +115,44 @@ export class ImportStorage {
     )
   }
 
-  /** Erases a material. Its id stays, so that it can come back; of one that waits for a rotation nothing does. */
-  erase(keyMaterialId: string): void {
-    const versionId = versionIdOf(keyMaterialId)
-    this.#sql.exec('delete from material where version_id = ? and is_pending', versionId)
+  /** A place for each, in their order, and none for what waited for a rotation and is not among them. */
+  keepPlaces(keyMaterialIds: readonly string[], pendingId: string | null): void {
+    for (const keyMaterialId of keyMaterialIds) {
+      this.#sql.exec(
+        `insert into material (version_id, key_material_id, root_version, sealed, is_pending) values (?, ?, 0, x'', ?)
+         on conflict (version_id) do nothing`,
+        versionIdOf(keyMaterialId),
+        keyMaterialId,
+        keyMaterialId === pendingId ? 1 : 0,
+      )
+    }
+    const given = JSON.stringify(keyMaterialIds)
     this.#sql.exec(
-      `update material set sealed = x'', root_version = 0, public_key = null, expires_at = null where version_id = ?`,
-      versionId,
+      'delete from material where is_pending and key_material_id not in (select value from json_each(?))',
+      given,
     )
   }
 
-  /** The material that waited is the key's from now on. */
-  rotateTo(keyMaterialId: string, at: number): void {
+  /** Erases a material. Its id stays, so that it can come back. */
+  erase(keyMaterialId: string): void {
     this.#sql.exec(
-      `update material set is_pending = 0, rotated_at = ?, rotation_type = 'ON_DEMAND' where version_id = ?`,
-      at,
+      `update material set sealed = x'', root_version = 0, public_key = null, expires_at = null where version_id = ?`,
       versionIdOf(keyMaterialId),
     )
+  }
+
+  /** Erases a material that waits for a rotation, and its id. */
+  giveUp(keyMaterialId: string): void {
+    this.#sql.exec('delete from material where version_id = ? and is_pending', versionIdOf(keyMaterialId))
   }
 
   eraseExpiredWrappingKeys(time: number): void {
     this.#sql.exec('delete from wrapping_key where expires_at <= ?', time)
   }
 
-  /** When the first wrapping key, or material that waits for a rotation, is to be erased; null: there is none. */
-  firstLeftoverExpiry(): number | null {
-    const [row] = this.#rows(
-      `select min(at) as at from (
-         select expires_at as at from wrapping_key union all select expires_at from material where is_pending)`,
-    )
-    return (row?.at ?? null) as number | null
+  /** When the first wrapping key is to be erased; null: there is none. */
+  firstWrappingKeyExpiry(): number | null {
+    return (this.#rows('select min(expires_at) as at from wrapping_key')[0]?.at ?? null) as number | null
   }
 
   #rows(query: string, ...bindings: SqlStorageValue[]): Row[] {

@@ -13,9 +13,18 @@ import { keyArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, refuse } from '../model/errors.ts'
 import type { ImportedVersion } from './import-storage.ts'
-import type { Key, KeyCall, KeyRecord, NewMaterial, WantedParameters } from './key.ts'
-import type { KeyCore } from './key-core.ts'
-import { stateRefusal, stateWithoutMaterial } from './lifecycle.ts'
+import { hasExpired, withMaterials } from './imported-material.ts'
+import {
+  type Key,
+  type KeyCall,
+  type KeyRecord,
+  multiRegionKeyType,
+  type NewMaterial,
+  type WantedParameters,
+} from './key.ts'
+import { type KeyCore, peersWaitMs } from './key-core.ts'
+import { stateRefusal } from './lifecycle.ts'
+import { notPrimary, sharedChangeRefusal } from './shared-key.ts'
 
 /** How many wrapping keys a key keeps: all stay good for their day, unless more are asked for. */
 const wrappingKeysMax = 32
@@ -42,7 +51,7 @@ export class Imports {
     const importToken = await makeImportToken(roots, { ...identity, publicKey }, expiresAt)
     const snapshot = await this.#core.change(call, 'GetParametersForImport', (current) => {
       this.#core.imports.addWrappingKey({ ...wrappingKey, expiresAt }, wrappingKeysMax)
-      return this.#withMaterials(current)
+      return withMaterials(this.#core, current)
     })
     return isRefusal(snapshot) ? snapshot : { importToken, publicKey, expiresAt, snapshot }
   }
@@ -51,7 +60,8 @@ export class Imports {
   async import(call: KeyCall, given: NewMaterial): ReturnType<Key['importMaterial']> {
     const record = await this.#core.read(call, 'kms:ImportKeyMaterial')
     if (isRefusal(record)) return record
-    const refusal = stateRefusal(record, 'ImportKeyMaterial') ?? optionsRefusal(record, given)
+    const refusal =
+      stateRefusal(record, 'ImportKeyMaterial') ?? optionsRefusal(record, given) ?? newInReplicaRefusal(record, given)
     if (refusal !== null) return refusal
     const roots = await this.#core.sealingRoots()
     if (isRefusal(roots)) return roots
@@ -66,13 +76,15 @@ export class Imports {
       const misplaced = placeRefusal(current, versions, keyMaterialId, given)
       if (misplaced !== null) return misplaced
       const { description, expiresAt } = given
-      this.#core.imports.put(version, { description, expiresAt, isPending: versions.length > 0 })
-      const currentMaterialId = current.currentMaterialId ?? keyMaterialId
-      return this.#withMaterials({ ...current, currentMaterialId })
+      const isPending = versions.length > 0
+      const put = () => this.#core.imports.put(version, { description, expiresAt, isPending })
+      return this.#changed({ ...current, currentMaterialId: current.currentMaterialId ?? keyMaterialId }, call, put)
     }
     const answered = () => ({ keyMaterialId })
     const snapshot = await this.#core.change(call, 'ImportKeyMaterial', decide, { answered })
-    return isRefusal(snapshot) ? snapshot : { keyMaterialId, snapshot }
+    if (isRefusal(snapshot)) return snapshot
+    await this.#primaryKnows(snapshot.record)
+    return { keyMaterialId, snapshot }
   }
 
   async delete(call: KeyCall, wanted: string | null): ReturnType<Key['deleteMaterial']> {
@@ -81,53 +93,53 @@ export class Imports {
       keyMaterialId ??= record.currentMaterialId
       const version = this.#core.imports.versions().find((each) => each.keyMaterialId === keyMaterialId)
       if (wanted !== null && version === undefined) return noSuchMaterial(record, wanted)
-      if (version?.isPresent !== true) return null
-      this.#core.imports.erase(version.keyMaterialId)
-      return this.#withMaterials(record)
+      if (version === undefined) return null
+      const isGivenUp = version.isPending && multiRegionKeyType(record) !== 'REPLICA'
+      if (!version.isPresent && !isGivenUp) return null
+      const refusal = rotatingRefusal(record, version) ?? (isGivenUp ? sharedChangeRefusal(record) : null)
+      if (refusal !== null) return refusal
+      const { imports } = this.#core
+      const erase = () => (isGivenUp ? imports.giveUp(version.keyMaterialId) : imports.erase(version.keyMaterialId))
+      return this.#changed(record, call, erase)
     }
     const answered = () => ({ keyMaterialId })
     const snapshot = await this.#core.change(call, 'DeleteImportedKeyMaterial', decide, { answered })
-    return isRefusal(snapshot) ? snapshot : { keyMaterialId, snapshot }
-  }
-
-  /** Belongs into a transaction: the key rotated to the material that waits for it. Null: none does. */
-  rotated(record: KeyRecord, call: Call): KeyRecord | null {
-    const waiting = this.#core.imports
-      .versions()
-      .find((version) => version.isPending && !hasExpired(version, call.time))
-    if (waiting === undefined) return null
-    this.#core.imports.rotateTo(waiting.keyMaterialId, call.time)
-    return this.#withMaterials({ ...record, currentMaterialId: waiting.keyMaterialId })
+    if (isRefusal(snapshot)) return snapshot
+    await this.#primaryKnows(snapshot.record)
+    return { keyMaterialId, snapshot }
   }
 
   /** Belongs into a transaction: the key without what has come to its date, and the ids of the materials among it. */
   expired(record: KeyRecord, call: Call): { readonly record: KeyRecord; readonly keyMaterialIds: readonly string[] } {
-    const gone = this.#core.imports.versions().filter((version) => hasExpired(version, call.time))
-    const keyMaterialIds = gone.map(({ keyMaterialId }) => keyMaterialId)
-    for (const keyMaterialId of keyMaterialIds) this.#core.imports.erase(keyMaterialId)
-    this.#core.imports.eraseExpiredWrappingKeys(call.time)
-    return { record: this.#withMaterials(record), keyMaterialIds }
-  }
-
-  /** False: some of the material that is the key's is not here, so that nothing may be done with it. */
-  isWhole(): boolean {
-    const own = this.#core.imports.versions().filter(({ isPending }) => !isPending)
-    return own.length > 0 && own.every(({ isPresent }) => isPresent)
-  }
-
-  /** The record, true to the materials that are stored now. What waits for a rotation is not the key's yet. */
-  #withMaterials(record: KeyRecord): KeyRecord {
-    const expiries = this.#core.imports
+    const { imports } = this.#core
+    const gone = imports
       .versions()
-      .flatMap(({ isPending, expiresAt }) => (isPending ? [] : (expiresAt ?? [])))
-    const { state } = record
-    const stateWithAll = state === 'PendingImport' ? 'Enabled' : state
-    return {
-      ...record,
-      state: this.isWhole() ? stateWithAll : stateWithoutMaterial(state),
-      materialExpiresAt: expiries.length === 0 ? null : Math.min(...expiries),
-      leftoverExpiresAt: this.#core.imports.firstLeftoverExpiry(),
-    }
+      .filter((version) => hasExpired(version, call.time) && rotatingRefusal(record, version) === null)
+    const changed = this.#changed(record, call, () => {
+      for (const { keyMaterialId, isPending } of gone) {
+        // Regions that have imported it wait for those where it has expired.
+        if (isPending && record.multiRegion === null) imports.giveUp(keyMaterialId)
+        else imports.erase(keyMaterialId)
+      }
+      imports.eraseExpiredWrappingKeys(call.time)
+    })
+    return { record: changed, keyMaterialIds: gone.map(({ keyMaterialId }) => keyMaterialId) }
+  }
+
+  /** The record after a change of what is stored. A replica has its primary ask again what can be rotated to here. */
+  #changed(record: KeyRecord, { time }: Call, change: () => void): KeyRecord {
+    const pending = () => this.#core.imports.versions().find(({ isPending }) => isPending)
+    const before = pending()
+    change()
+    const after = pending()
+    const isOther = before?.isPresent !== after?.isPresent || before?.expiresAt !== after?.expiresAt
+    if (isOther) this.#core.askPrimary(record, time)
+    return withMaterials(this.#core, record)
+  }
+
+  /** Whoever rotates the primary after this has answered finds it waiting for what the replica says. */
+  async #primaryKnows(record: KeyRecord): Promise<void> {
+    if (multiRegionKeyType(record) === 'REPLICA') await this.#core.outbox.peersWithin(peersWaitMs)
   }
 
   /** The one that the token was made with, for this key. */
@@ -184,13 +196,27 @@ function optionsRefusal({ spec }: KeyRecord, { importType, description, keyMater
   return refuse('ValidationException', text)
 }
 
+/** New material is the primary's to import. */
+function newInReplicaRefusal(record: KeyRecord, { importType }: NewMaterial) {
+  const { region, account, keyId } = record
+  if (multiRegionKeyType(record) !== 'REPLICA' || importType !== 'NEW_KEY_MATERIAL') return null
+  return notPrimary(keyArn(region, account, keyId))
+}
+
+/** Null: no rotation to this material is under way, for which other Regions rely on it. */
+function rotatingRefusal({ region, account, keyId, rotating }: KeyRecord, version: ImportedVersion) {
+  if (rotating?.keyMaterialId !== version.keyMaterialId) return null
+  return refuse('KMSInvalidStateException', `A rotation of ${keyArn(region, account, keyId)} is in progress.`)
+}
+
 /** Null: this material may take the place that the request means. */
 function placeRefusal(
-  { keyId }: KeyRecord,
+  record: KeyRecord,
   versions: readonly ImportedVersion[],
   keyMaterialId: string,
   given: NewMaterial,
 ) {
+  const { keyId } = record
   const isKnown = versions.some((version) => version.keyMaterialId === keyMaterialId)
   const importType = given.importType ?? (versions.length === 0 ? 'NEW_KEY_MATERIAL' : 'EXISTING_KEY_MATERIAL')
   if (importType === 'EXISTING_KEY_MATERIAL') {
@@ -199,16 +225,14 @@ function placeRefusal(
     }
     return isKnown ? null : incorrectMaterial('it was never imported into this key')
   }
+  const refusal = newInReplicaRefusal(record, given) ?? sharedChangeRefusal(record)
+  if (refusal !== null) return refusal
   const waiting = versions.find(({ isPending }) => isPending)
   if (waiting !== undefined && waiting.keyMaterialId !== keyMaterialId) {
     const text = `New key material (id: ${keyMaterialId}) cannot be imported into KMS key ${keyId}, because another key material (id: ${waiting.keyMaterialId}) is pending rotation.`
     return refuse('KMSInvalidStateException', text)
   }
   return isKnown && waiting === undefined ? incorrectMaterial('it is a material of this key already') : null
-}
-
-function hasExpired({ expiresAt }: ImportedVersion, time: number): boolean {
-  return expiresAt !== null && expiresAt <= time
 }
 
 function placeOf({ region, account, keyId }: KeyRecord) {

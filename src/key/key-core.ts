@@ -239,16 +239,19 @@ export class KeyCore {
 
   /** What an operator has brought back may lack what other Regions hold by now: they are compared again. */
   #commitRestored(record: KeyRecord): void {
-    const { multiRegion, region, account, keyId } = record
     for (const replica of this.storage.replicas()) {
       this.storage.writeReplica({ ...replica, heldRevision: 0, heldSequence: 0 })
     }
-    if (multiRegion !== null && multiRegionKeyType(record) === 'REPLICA') {
-      const at = Math.max(Date.now(), this.#latestTime)
-      const { primaryRegion } = multiRegion
-      this.outbox.add({ kind: 'lookAgain', body: { account, region, keyId, primaryRegion, at } })
-    }
+    this.askPrimary(record, Math.max(Date.now(), this.#latestTime))
     this.commit(record)
+  }
+
+  /** Into the transaction by which a replica is, or holds, something else than its primary knows. */
+  askPrimary(record: KeyRecord, at: number): void {
+    const { multiRegion, region, account, keyId } = record
+    if (multiRegion === null || multiRegionKeyType(record) !== 'REPLICA') return
+    const { primaryRegion } = multiRegion
+    this.outbox.add({ kind: 'lookAgain', body: { account, region, keyId, primaryRegion, at } })
   }
 
   async sealingRoots() {

@@ -6,6 +6,7 @@ import { isRefusal, refuse, timedOut } from '../model/errors.ts'
 import { dayMs, limits } from '../model/limits.ts'
 import { DueWork } from './due-work.ts'
 import { GrantChanges } from './grant-changes.ts'
+import { isWhole } from './imported-material.ts'
 import { Imports } from './imports.ts'
 import type {
   GrantPage,
@@ -240,7 +241,7 @@ export function keyObjectClass<Env>(assemble: (env: Env) => KeyObjectParts) {
     cancelDeletion(call: KeyCall) {
       return this.#core.change(call, 'CancelKeyDeletion', (record) => ({
         ...record,
-        state: this.#imports.isWhole() ? 'Disabled' : 'PendingImport',
+        state: isWhole(this.#core.imports) ? 'Disabled' : 'PendingImport',
         deletion: null,
       }))
     }

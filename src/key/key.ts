@@ -37,11 +37,15 @@ export interface MultiRegion {
   readonly sharedRevision: number
   /** The Region that a primary is handing over to; else null. */
   readonly movingTo: string | null
-  /**
-   * Of a replica whose material is imported: the ids of all that the primary holds, oldest first. Nothing else may be
-   * imported into it. Else empty.
-   */
-  readonly importableMaterialIds: readonly string[]
+  /** Null: no imported material waits for a rotation. */
+  readonly pending: PendingMaterial | null
+}
+
+/** Imported material that the primary waits to be rotated to. */
+export interface PendingMaterial {
+  readonly keyMaterialId: string
+  /** False: the primary, or a replica, has still to import it. */
+  readonly isInEveryRegion: boolean
 }
 
 /** New material that is not current before every Region holds it. */
@@ -238,7 +242,7 @@ export interface Key {
   disableRotation(call: KeyCall): Reply<KeySnapshot, DisabledOrWrongState | WrongOrigin>
   /**
    * To new material; of imported material, to the one that waits for it. A key with replicas answers with the rotation under
-   * way where not all of them have answered yet.
+   * way where not all of them have answered yet. It is given up where one of them has lost meanwhile what was imported.
    */
   rotateOnDemand(
     call: KeyCall,
@@ -285,7 +289,8 @@ export interface Key {
   /** From the primary to the replica that is to be it, with all other Regions. For services alone. */
   takeOver(call: Call, shared: SharedKey, replicas: readonly ReplicaStanding[]): Reply<SharedStanding>
   /**
-   * From a replica that is gone, or that an operator has restored, to its primary, which then asks it what it holds.
+   * From a replica that is gone, holds other imported material, or was restored by an operator, to its primary, which then
+   * asks it what it holds.
    * Answers the primary's Region: where it is another, that one is to be told. For services alone.
    */
   lookAgain(call: Call, region: string): Reply<string>

@@ -5,13 +5,15 @@ import { keyArn } from '../model/arn.ts'
 import type { Call } from '../model/call.ts'
 import { causeOf, isRefusal, refuse, timedOut } from '../model/errors.ts'
 import type { LookAgain } from '../model/index-entry.ts'
-import { type Key, type KeyCall, type KeyRecord, type KeyState, multiRegionKeyType } from './key.ts'
+import { heldPendingId, withMaterials } from './imported-material.ts'
+import { type Key, type KeyCall, type KeyRecord, type KeyState, multiRegionKeyType, type Rotating } from './key.ts'
 import { creationDenial, lockoutRefusal } from './key-access.ts'
 import { type KeyCore, peersWaitMs } from './key-core.ts'
 import { stateRefusal } from './lifecycle.ts'
 import type { Delivery } from './outbox.ts'
 import { finishRotation } from './rotation.ts'
 import {
+  isSharedAlike,
   type NewReplica,
   notPrimary,
   type ReplicaStanding,
@@ -22,6 +24,9 @@ import {
   sharedChangeRefusal,
   withoutReplica,
 } from './shared-key.ts'
+
+/** What is known of a replica that has not answered yet. */
+const nothingHeld = { heldRevision: 0, heldSequence: 0, heldPendingId: null } as const
 
 /** How often a replica that is gone is sent on by those who are no longer the primary. */
 const hopsMax = 8
@@ -54,8 +59,8 @@ export class PrimaryKey {
       const callThere = { ...call, region, parameters: { ...call.parameters, ...wished } }
       const denial = creationDenial(callThere, there) ?? (isLockoutChecked ? lockoutRefusal(callThere, there) : null)
       if (denial !== null) return denial
-      this.#core.storage.writeReplica({ region, heldRevision: 0, heldSequence: 0, making, lookedFor: null })
-      return grown
+      this.#core.storage.writeReplica({ region, ...nothingHeld, making, lookedFor: null })
+      return withMaterials(this.#core, grown)
     })
     if (isRefusal(changed)) return changed
     await this.#core.outbox.peersWithin(peersWaitMs)
@@ -101,7 +106,8 @@ export class PrimaryKey {
       if (multiRegion.movingTo !== null) return timedOut('the primary is moving')
       const replica = storage.replicas().find((known) => known.region === region)
       if (replica === undefined) return current.region
-      storage.writeReplica({ ...replica, heldRevision: 0, heldSequence: 0, lookedFor: call.time })
+      const lookedFor = Math.max(call.time, (replica.lookedFor ?? 0) + 1)
+      storage.writeReplica({ ...replica, heldRevision: 0, heldSequence: 0, lookedFor })
       this.#core.outbox.wake()
       return current.region
     })
@@ -170,20 +176,47 @@ export class PrimaryKey {
       storage.writeReplica({ ...known, heldSequence: 0 })
     } else {
       const { revision: heldRevision, sequence: heldSequence } = held
-      storage.writeReplica({ ...known, heldRevision, heldSequence, making: null, lookedFor: null })
+      const { heldPendingId } = answer
+      storage.writeReplica({ ...known, heldRevision, heldSequence, heldPendingId, making: null, lookedFor: null })
     }
-    this.#rotateOnceHeld()
+    this.#goOn()
+  }
+
+  /** What the answers allow. */
+  #goOn(): void {
+    const before = this.#core.storage.read()
+    if (before === null) return
+    const record = withMaterials(this.#core, before)
+    const after = record.rotating === null ? record : this.#rotated(record, record.rotating)
+    if (!isSharedAlike(before, after)) this.#core.write(after)
+  }
+
+  #rotated(record: KeyRecord, rotating: Rotating): KeyRecord {
+    return record.origin === 'EXTERNAL'
+      ? this.#rotatedOnceImported(record, rotating)
+      : this.#rotatedOnceHeld(record, rotating)
   }
 
   /** New material becomes current here, and then in the replicas, once all of them hold it. */
-  #rotateOnceHeld(): void {
+  #rotatedOnceHeld(record: KeyRecord, rotating: Rotating): KeyRecord {
     const { storage } = this.#core
-    const record = storage.read()
-    if (record === null || record.rotating === null) return
-    const { keyMaterialId } = record.rotating
-    const sequence = storage.materials().find((material) => material.keyMaterialId === keyMaterialId)?.sequence
-    if (sequence === undefined || storage.replicas().some(({ heldSequence }) => heldSequence < sequence)) return
-    this.#core.write(finishRotation(this.#core, record, record.rotating))
+    const sequence = storage.materials().find(({ keyMaterialId }) => keyMaterialId === rotating.keyMaterialId)?.sequence
+    const isHeld = sequence !== undefined && storage.replicas().every(({ heldSequence }) => heldSequence >= sequence)
+    return isHeld ? finishRotation(this.#core, record, rotating) : record
+  }
+
+  /**
+   * Imported material becomes current once every replica has said that it holds it, knowing of the rotation: from then on
+   * none gives it away. It waits for another call where one has lost it before.
+   */
+  #rotatedOnceImported(record: KeyRecord, rotating: Rotating): KeyRecord {
+    const { multiRegion, onDemandRotations } = record
+    if (multiRegion?.pending?.isInEveryRegion !== true) {
+      return withMaterials(this.#core, { ...record, rotating: null, onDemandRotations: onDemandRotations - 1 })
+    }
+    const { sharedRevision } = multiRegion
+    const isKnown = this.#core.storage.replicas().every(({ heldRevision }) => heldRevision >= sharedRevision)
+    return isKnown ? finishRotation(this.#core, record, rotating) : record
   }
 
   /**
@@ -193,13 +226,18 @@ export class PrimaryKey {
   async #handOver(record: KeyRecord, target: string): Promise<void> {
     const { storage } = this.#core
     const materials = storage.materials()
-    const unknown = { heldRevision: 0, heldSequence: 0 }
     const others = storage.replicas().filter(({ region }) => region !== target)
     const shared = await this.#sealedFor(target, record, materials, 0)
     const { key, call } = this.#core.peer(record, target)
     const answer = await key.takeOver(call, shared, [
-      ...others.map((replica) => ({ ...replica, ...unknown })),
-      { region: record.region, ...unknown, making: null, lookedFor: null },
+      ...others.map((replica) => ({ ...replica, heldRevision: 0, heldSequence: 0 })),
+      {
+        ...nothingHeld,
+        region: record.region,
+        heldPendingId: heldPendingId(this.#core.imports, call.time),
+        making: null,
+        lookedFor: null,
+      },
     ])
     const isGone = isRefusal(answer) && answer.refused === 'NotFoundException'
     if (isRefusal(answer) && !isGone) throw new Error(`${target} refuses: ${answer.reason}`)
@@ -210,7 +248,8 @@ export class PrimaryKey {
         this.#yieldTo(current, answer.primaryRegion, call.time)
       } else {
         const multiRegion = { ...current.multiRegion, movingTo: null }
-        this.#core.write({ ...current, state: stateAfterMove(current.state), multiRegion })
+        const stayed = { ...current, state: stateAfterMove(current.state), multiRegion }
+        this.#core.write(withMaterials(this.#core, stayed))
       }
     })
   }
@@ -246,7 +285,8 @@ export class PrimaryKey {
 
   #shared(record: KeyRecord): SharedKey {
     const { account, keyId, spec, usage, origin, rotation, onDemandRotations, rotating, currentMaterialId } = record
-    const { primaryRegion = record.region, replicaRegions = [], sharedRevision = 0 } = record.multiRegion ?? {}
+    const { multiRegion } = record
+    const { primaryRegion = record.region, replicaRegions = [], sharedRevision = 0, pending = null } = multiRegion ?? {}
     return {
       account,
       keyId,
@@ -260,6 +300,7 @@ export class PrimaryKey {
       primaryRegion,
       replicaRegions,
       revision: sharedRevision,
+      pending,
       materials: [],
       sealed: [],
     }

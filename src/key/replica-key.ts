@@ -1,6 +1,7 @@
 import { versionIdOf } from '../crypto/ciphertext.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, timedOut } from '../model/errors.ts'
+import { heldPendingId, withMaterials } from './imported-material.ts'
 import { type Key, type KeyCall, type KeyRecord, type MultiRegion, multiRegionKeyType } from './key.ts'
 import type { KeyCore } from './key-core.ts'
 import { stateRefusal } from './lifecycle.ts'
@@ -50,7 +51,7 @@ export class ReplicaKey {
       if (shared.revision <= current.multiRegion.sharedRevision) return standingOf(current)
       const taken = this.#taken(current, shared)
       const { multiRegion } = taken
-      const isFit = stateRefusal(taken, 'UpdatePrimaryRegion') === null && !this.#isLacking(shared)
+      const isFit = stateRefusal(taken, 'UpdatePrimaryRegion') === null && this.#canGoOn(shared, call)
       // Having this revision, a replica that is not fit will not take over later by a copy of this call, either.
       const written = !isFit || multiRegion === null ? taken : asPrimary(taken, multiRegion, shared.primaryRegion)
       if (written !== taken) {
@@ -59,7 +60,8 @@ export class ReplicaKey {
         storage.dequeue('peers', Number.MAX_SAFE_INTEGER)
       }
       this.#core.recordService('SynchronizeMultiRegionKey', current, call)
-      return standingOf(this.#core.write(written))
+      // What waits for a rotation depends on the replicas.
+      return standingOf(this.#core.write(withMaterials(this.#core, written)))
     })
     void this.#core.outbox.flush()
     return answer
@@ -68,7 +70,7 @@ export class ReplicaKey {
   /** `making` null: there is a replica as far as the primary knows. */
   async #make(call: Call, shared: SharedKey, making: NewReplica | null) {
     const { primaryRegion, revision } = shared
-    const gone: Synchronised = { outcome: 'gone', primaryRegion, revision }
+    const gone: Synchronised = { outcome: 'gone', primaryRegion, revision, heldPendingId: null }
     // Whoever hears that it is gone may rely on the index to have its tombstone.
     if (!(await this.#core.outbox.flush())) return timedOut('the index does not answer')
     if (making === null) return gone
@@ -83,7 +85,7 @@ export class ReplicaKey {
       if (this.#isLacking(shared)) throw new Error('a replica is made with all of its material')
       this.#core.outbox.add(indexEntry(record))
       this.#core.recordService('SynchronizeMultiRegionKey', record, call)
-      return { outcome: 'held', primaryRegion, revision } as const
+      return { outcome: 'held', primaryRegion, revision, heldPendingId: null } as const
     })
     this.#core.standing.isCurrent()
     void this.#core.outbox.flush()
@@ -95,46 +97,63 @@ export class ReplicaKey {
       const current = this.#core.storage.read()
       if (current?.multiRegion == null) return timedOut('the replica has changed meanwhile')
       const { sharedRevision } = current.multiRegion
-      if (shared.revision < sharedRevision) return { outcome: 'held', ...standingOf(current) } as const
+      const answerOf = (outcome: 'held' | 'lacking', record: KeyRecord): Synchronised => ({
+        outcome,
+        ...standingOf(record),
+        heldPendingId: heldPendingId(this.#core.imports, call.time),
+      })
+      if (shared.revision < sharedRevision) return answerOf('held', current)
       const isNews = shared.revision > sharedRevision
       const taken = this.#taken(current, shared)
-      if (this.#isLacking(shared)) return { outcome: 'lacking', ...standingOf(current) } as const
-      if (!isNews) return { outcome: 'held', ...standingOf(current) } as const
+      if (this.#isLacking(shared)) return answerOf('lacking', current)
+      if (!isNews) return answerOf('held', current)
       // The higher revision is right: one that was the primary, or believes to be, is no longer.
       this.#core.storage.replaceReplicas([])
       this.#core.recordService('SynchronizeMultiRegionKey', current, call)
-      return { outcome: 'held', ...standingOf(this.#core.write(taken)) } as const
+      return answerOf('held', this.#core.write(taken))
     })
     void this.#core.outbox.flush()
     return answer
   }
 
   /**
-   * The record with what is shared, its material stored. What this Region does not hold is not current here. One that was
-   * the primary, and on its way elsewhere, is so no longer.
+   * The record with what is shared, its material stored. What this Region does not hold is not current here, unless it is
+   * this Region's to import. One that was the primary, and on its way elsewhere, is so no longer.
    */
   #taken(current: KeyRecord, shared: SharedKey): KeyRecord {
     this.#takeMaterials(shared)
-    const { currentMaterialId } = shared
+    const { currentMaterialId, origin } = shared
     const isHeld = currentMaterialId !== null && this.#core.storage.version(versionIdOf(currentMaterialId)) !== null
-    return {
+    return withMaterials(this.#core, {
       ...current,
-      ...sharedProperties(shared, current.region),
+      ...sharedProperties(shared),
       state: multiRegionKeyType(current) === 'PRIMARY' ? stateAfterMove(current.state) : current.state,
-      currentMaterialId: isHeld ? currentMaterialId : current.currentMaterialId,
-    }
+      currentMaterialId: isHeld || origin === 'EXTERNAL' ? currentMaterialId : current.currentMaterialId,
+    })
   }
 
-  #takeMaterials({ sealed, materials }: SharedKey): void {
-    for (const version of sealed) this.#core.storage.addVersion(version)
+  #takeMaterials({ origin, sealed, materials, pending }: SharedKey): void {
+    const { storage, imports } = this.#core
+    for (const version of sealed) storage.addVersion(version)
+    if (origin === 'EXTERNAL') {
+      const keyMaterialIds = materials.map(({ keyMaterialId }) => keyMaterialId)
+      imports.keepPlaces(keyMaterialIds, pending?.keyMaterialId ?? null)
+    }
     for (const { keyMaterialId, rotation } of materials) {
-      if (rotation !== null) this.#core.storage.setRotation(keyMaterialId, rotation)
+      if (rotation !== null) storage.setRotation(keyMaterialId, rotation)
     }
   }
 
   #isLacking({ origin, materials }: SharedKey): boolean {
     if (origin === 'EXTERNAL') return false
     return materials.some(({ keyMaterialId }) => this.#core.storage.version(versionIdOf(keyMaterialId)) === null)
+  }
+
+  /** A rotation to imported material is gone on with by who holds that. */
+  #canGoOn(shared: SharedKey, { time }: Call): boolean {
+    const { origin, rotating } = shared
+    if (origin !== 'EXTERNAL') return !this.#isLacking(shared)
+    return rotating === null || heldPendingId(this.#core.imports, time) === rotating.keyMaterialId
   }
 
   async #indexRefusal() {
@@ -161,6 +180,6 @@ function asPrimary(record: KeyRecord, multiRegion: MultiRegion, before: string):
   const replicaRegions = [...multiRegion.replicaRegions.filter((other) => other !== region), before].sort()
   return {
     ...record,
-    multiRegion: { ...multiRegion, primaryRegion: region, replicaRegions, importableMaterialIds: [] },
+    multiRegion: { ...multiRegion, primaryRegion: region, replicaRegions },
   }
 }

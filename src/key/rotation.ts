@@ -1,3 +1,4 @@
+import { withMaterials } from './imported-material.ts'
 import type { KeyRecord, Rotating } from './key.ts'
 import type { KeyCore } from './key-core.ts'
 
@@ -15,5 +16,5 @@ export function finishRotation(core: KeyCore, record: KeyRecord, rotating: Rotat
       currentKeyMaterialId: keyMaterialId,
     },
   )
-  return { ...record, currentMaterialId: keyMaterialId, rotating: null }
+  return withMaterials(core, { ...record, currentMaterialId: keyMaterialId, rotating: null })
 }

@@ -2,7 +2,14 @@ import type { SealedVersion } from '../crypto/version.ts'
 import { keyArn } from '../model/arn.ts'
 import { refuse } from '../model/errors.ts'
 import { dayMs } from '../model/limits.ts'
-import { type KeyRecord, type KeyRotation, type KeySnapshot, type MultiRegion, multiRegionKeyType } from './key.ts'
+import {
+  type KeyRecord,
+  type KeyRotation,
+  type KeySnapshot,
+  type MultiRegion,
+  multiRegionKeyType,
+  type PendingMaterial,
+} from './key.ts'
 
 /*
  * What the keys of several Regions have in common, as it goes from the primary's object to a replica's. Plain data. The
@@ -28,6 +35,7 @@ export interface SharedKey
   readonly primaryRegion: string
   readonly replicaRegions: readonly string[]
   readonly revision: number
+  readonly pending: PendingMaterial | null
   /** Every version, oldest first. */
   readonly materials: readonly SharedMaterial[]
   /** Those that the receiver may lack, sealed for the receiver's ARN. None of imported material. */
@@ -60,9 +68,11 @@ export interface ReplicaStanding {
   readonly heldRevision: number
   /** The place of the newest version that it is known to hold, and with it all that came before. */
   readonly heldSequence: number
+  /** The imported material that waits for a rotation, and that it is known to hold; null: none. */
+  readonly heldPendingId: string | null
   /** Null: it has been made. */
   readonly making: NewReplica | null
-  /** The lifecycle time at which it asked to be looked at again, as it may be gone; null: it did not. */
+  /** When it asked to be looked at again, in lifecycle time, as it may be gone; later than any before. Null: it did not. */
   readonly lookedFor: number | null
 }
 
@@ -75,22 +85,29 @@ export interface SharedStanding {
 export interface Synchronised extends SharedStanding {
   /** `lacking`: versions are missing that were not sent. `gone`: there is no such key in the Region, or no longer. */
   readonly outcome: 'held' | 'lacking' | 'gone'
+  /** The imported material that waits for a rotation, and is here; null: there is none, or it is not. */
+  readonly heldPendingId: string | null
 }
 
 /** The record as it is to be written: with another shared revision where a primary changes what is shared. */
 export function withSharedRevision(before: KeyRecord | null, changed: KeyRecord): KeyRecord {
   const { multiRegion } = changed
   if (multiRegion === null || multiRegionKeyType(changed) !== 'PRIMARY') return changed
-  if (before === null || sharedIn(before) === sharedIn(changed)) return changed
+  if (before === null || isSharedAlike(before, changed)) return changed
   return { ...changed, multiRegion: { ...multiRegion, sharedRevision: multiRegion.sharedRevision + 1 } }
 }
 
+export function isSharedAlike(one: KeyRecord, other: KeyRecord): boolean {
+  return sharedIn(one) === sharedIn(other)
+}
+
 function sharedIn({ multiRegion, rotation, onDemandRotations, rotating, currentMaterialId }: KeyRecord): string {
-  const { primaryRegion, replicaRegions, movingTo } = multiRegion ?? {}
+  const { primaryRegion, replicaRegions, movingTo, pending } = multiRegion ?? {}
   return JSON.stringify([
     primaryRegion,
     replicaRegions,
     movingTo,
+    pending,
     rotation,
     onDemandRotations,
     rotating,
@@ -98,18 +115,15 @@ function sharedIn({ multiRegion, rotation, onDemandRotations, rotating, currentM
   ])
 }
 
-/** What a replica in the Region takes over of its primary. */
-export function sharedProperties(shared: SharedKey, region: string) {
-  const { spec, usage, origin, rotation, onDemandRotations, rotating, materials } = shared
+/** What a replica takes over of its primary. */
+export function sharedProperties(shared: SharedKey) {
+  const { spec, usage, origin, rotation, onDemandRotations, rotating, pending } = shared
   const multiRegion: MultiRegion = {
     primaryRegion: shared.primaryRegion,
     replicaRegions: shared.replicaRegions,
     sharedRevision: shared.revision,
     movingTo: null,
-    importableMaterialIds:
-      origin === 'EXTERNAL' && region !== shared.primaryRegion
-        ? materials.map(({ keyMaterialId }) => keyMaterialId)
-        : [],
+    pending,
   }
   return { spec, usage, origin, rotation, onDemandRotations, rotating, multiRegion }
 }
@@ -117,20 +131,19 @@ export function sharedProperties(shared: SharedKey, region: string) {
 /** A replica as it is made. Imported material each Region imports by itself. */
 export function replicaRecord(shared: SharedKey, making: NewReplica, region: string): KeyRecord {
   const { createdBy: _, revisionBefore, ...own } = making
-  const isImported = shared.origin === 'EXTERNAL'
   return {
     ...own,
-    ...sharedProperties(shared, region),
+    ...sharedProperties(shared),
     keyId: shared.keyId,
     account: shared.account,
     region,
     revision: revisionBefore + 1,
-    state: isImported ? 'PendingImport' : 'Enabled',
+    state: shared.origin === 'EXTERNAL' ? 'PendingImport' : 'Enabled',
     manager: 'CUSTOMER',
     deletion: null,
     materialExpiresAt: null,
     leftoverExpiresAt: null,
-    currentMaterialId: isImported ? null : shared.currentMaterialId,
+    currentMaterialId: shared.currentMaterialId,
   }
 }
 
@@ -145,7 +158,7 @@ export function withoutReplica(record: KeyRecord, multiRegion: MultiRegion, regi
 
 /** Of a key that may be replicated and was not yet. */
 export function newMultiRegion(primaryRegion: string): MultiRegion {
-  return { primaryRegion, replicaRegions: [], sharedRevision: 1, movingTo: null, importableMaterialIds: [] }
+  return { primaryRegion, replicaRegions: [], sharedRevision: 1, movingTo: null, pending: null }
 }
 
 /** Null: a change of what is shared may be made here. */

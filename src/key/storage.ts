@@ -81,6 +81,7 @@ const steps: readonly string[] = [
      making text,
      looked_for integer
    ) without rowid;`,
+  'alter table replica add column held_pending_id text;',
 ]
 
 /** Everything here that is sealed under the root key. */
@@ -206,9 +207,10 @@ export class KeyStorage {
     )
   }
 
+  /** What was rotated to waits for a rotation no longer. */
   setRotation(keyMaterialId: string, { at, type }: { at: number; type: RotationType }): void {
     this.#sql.exec(
-      'update material set rotated_at = ?, rotation_type = ? where version_id = ?',
+      'update material set rotated_at = ?, rotation_type = ?, is_pending = 0 where version_id = ?',
       at,
       type,
       versionIdOf(keyMaterialId),
@@ -229,17 +231,20 @@ export class KeyStorage {
       region: row.region as string,
       heldRevision: row.held_revision as number,
       heldSequence: row.held_sequence as number,
+      heldPendingId: row.held_pending_id as string | null,
       making: row.making === null ? null : JSON.parse(row.making as string),
       lookedFor: row.looked_for as number | null,
     }))
   }
 
-  writeReplica({ region, heldRevision, heldSequence, making, lookedFor }: ReplicaStanding): void {
+  writeReplica({ region, heldRevision, heldSequence, heldPendingId, making, lookedFor }: ReplicaStanding): void {
     this.#sql.exec(
-      'insert or replace into replica (region, held_revision, held_sequence, making, looked_for) values (?, ?, ?, ?, ?)',
+      `insert or replace into replica (region, held_revision, held_sequence, held_pending_id, making, looked_for)
+       values (?, ?, ?, ?, ?, ?)`,
       region,
       heldRevision,
       heldSequence,
+      heldPendingId,
       making === null ? null : JSON.stringify(making),
       lookedFor,
     )
@@ -292,12 +297,13 @@ export class KeyStorage {
     return changed.toArray().length > 0
   }
 
-  /** In the order they were made, without one that is not current yet. */
+  /** In the order they were made, without one that was made and is not current yet. */
   rotations(page: RotationPage, { currentMaterialId, rotating }: KeyRecord): KeyRotation[] {
     const rows = this.#rows(
       `select sequence, key_material_id, rotated_at, rotation_type, length(sealed) as size, is_pending, expires_at,
          description from material
-       where sequence > ? and (? or rotation_type is not null) and key_material_id <> ? order by sequence limit ?`,
+       where sequence > ? and (? or rotation_type is not null) and (is_pending or key_material_id <> ?)
+       order by sequence limit ?`,
       page.after,
       page.isWithFirst ? 1 : 0,
       rotating?.keyMaterialId ?? '',

@@ -1,4 +1,4 @@
-import type { KeyRecord, KeyRotation } from '../key/key.ts'
+import type { KeyRecord, KeyRotation, MultiRegion } from '../key/key.ts'
 import { stateRefusal } from '../key/lifecycle.ts'
 import { isRefusal } from '../model/errors.ts'
 import { limits } from '../model/limits.ts'
@@ -115,15 +115,21 @@ export const ListKeyRotations = operation({
 })
 
 /** KMS's RotationsListEntry structure. */
-function listEntry({ keyId, origin }: KeyRecord, material: KeyRotation, time: number) {
+function listEntry({ keyId, origin, multiRegion }: KeyRecord, material: KeyRotation, time: number) {
   const { keyMaterialId, isCurrent, isPending, rotation } = material
   return {
     KeyId: keyId,
     KeyMaterialId: keyMaterialId,
     ...(origin === 'EXTERNAL' ? imported(material, time) : null),
-    KeyMaterialState: isPending ? 'PENDING_ROTATION' : isCurrent ? 'CURRENT' : 'NON_CURRENT',
+    KeyMaterialState: isPending ? pendingState(multiRegion) : isCurrent ? 'CURRENT' : 'NON_CURRENT',
     ...(rotation === null ? null : { RotationDate: new Date(rotation.at), RotationType: rotation.type }),
   }
+}
+
+function pendingState(multiRegion: MultiRegion | null) {
+  return multiRegion?.pending?.isInEveryRegion === false
+    ? 'PENDING_MULTI_REGION_IMPORT_AND_ROTATION'
+    : 'PENDING_ROTATION'
 }
 
 function imported({ isPresent, expiresAt, description }: KeyRotation, time: number) {

@@ -64,10 +64,13 @@ const hmac = (bits: 224 | 256 | 384 | 512): Kind => ({
     expect(Buffer.from(Mac ?? [])).toEqual(createHmac(`sha${bits}`, material).update(Message).digest())
   },
 })
-const pair = (spec: KeySpec, generate: () => { privateKey: KeyObject }): Kind => ({
+const pair = (spec: KeySpec, generate: () => { privateKey: KeyObject }): Kind =>
+  encoded(spec, 'SIGN_VERIFY', () => generate().privateKey.export({ format: 'der', type: 'pkcs8' }))
+/** A private key in PKCS #8. */
+const encoded = (spec: KeySpec, usage: KeyUsageType, newMaterial: () => Buffer): Kind => ({
   spec,
-  usage: 'SIGN_VERIFY',
-  newMaterial: () => generate().privateKey.export({ format: 'der', type: 'pkcs8' }),
+  usage,
+  newMaterial,
   async expectMaterial(KeyId, material) {
     const { PublicKey } = await client.send(new GetPublicKeyCommand({ KeyId }))
     const own = createPublicKey(createPrivateKey({ key: material, format: 'der', type: 'pkcs8' }))
@@ -90,6 +93,11 @@ const symmetric: Kind = {
 const hmac256 = hmac(256)
 const p256 = curve('ECC_NIST_P256', 'P-256')
 const p521 = curve('ECC_NIST_P521', 'P-521')
+/** PKCS #8 of nothing but a seed, after these bytes (RFC 9881, RFC 9935). */
+const seeded = (spec: KeySpec, usage: KeyUsageType, seedBytes: number, header: string) =>
+  encoded(spec, usage, () => Buffer.concat([Buffer.from(header, 'hex'), randomBytes(seedBytes)]))
+const mlDsa = seeded('ML_DSA_44', 'SIGN_VERIFY', 32, '3034020100300b060960864801650304031104228020')
+const mlKem = seeded('ML_KEM_768', 'ENCAPSULATE_DECAPSULATE', 64, '3054020100300b060960864801650304040204428040')
 const ed25519 = pair('ECC_NIST_EDWARDS25519', () => generateKeyPairSync('ed25519'))
 const kinds: readonly Kind[] = [
   symmetric,
@@ -105,6 +113,8 @@ const kinds: readonly Kind[] = [
   p521,
   curve('ECC_SECG_P256K1', 'secp256k1'),
   ed25519,
+  mlDsa,
+  mlKem,
 ]
 
 async function newKey({ spec, usage }: Pick<Kind, 'spec' | 'usage'> = symmetric) {

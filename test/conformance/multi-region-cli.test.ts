@@ -21,19 +21,23 @@ describe.skipIf(awsCliVersion === null)(`aws-cli${awsCliSkipped}`, () => {
       env: awsCliEnv,
       cwd: temporaryState(),
     })
-    // There is no key in the third Region, and the user may replicate into Europe only.
+    // There is no key in the third Region, the user may replicate into Europe only, and one Region lacks what is rotated to.
     const refusals = stderr.match(/An error occurred \(\w+\) when calling the \w+/g)
     expect(refusals).toEqual([
       'An error occurred (AccessDeniedException) when calling the Decrypt',
       'An error occurred (AccessDeniedException) when calling the ReplicateKey',
+      'An error occurred (KMSInvalidStateException) when calling the RotateKeyOnDemand',
     ])
-    expect(stdout.match(/^hello$/gm)).toHaveLength(2)
+    expect(stdout.match(/^hello$/gm)).toHaveLength(4)
     expect(stdout).toContain('no key there\n')
     expect(stdout).toContain('not there\n')
+    expect(stdout).toContain('"PendingImport"\n')
+    expect(stdout).toContain('not yet\n')
+    expect(stdout).toContain('[\n    "NON_CURRENT",\n    "CURRENT"\n]\n')
     expect(stdout).toContain('"PendingReplicaDeletion",\n')
     for (const [region, keys] of Object.entries({
-      'us-east-1': 1,
-      'eu-west-1': 1,
+      'us-east-1': 2,
+      'eu-west-1': 2,
       'eu-central-1': 1,
       'us-west-2': 0,
     })) {

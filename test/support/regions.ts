@@ -7,9 +7,10 @@ import { RootKeys } from '../../src/crypto/root-keys.ts'
 import { openMaterial } from '../../src/crypto/seal.ts'
 import type { SealedVersion } from '../../src/crypto/version.ts'
 import { keyObject } from '../../src/key/directory.ts'
-import type { KeyRecord, KeySnapshot, NewKey } from '../../src/key/key.ts'
+import type { KeyRecord, KeyRotation, KeySnapshot, NewKey, NewMaterial } from '../../src/key/key.ts'
 import { utf8 } from '../../src/model/bytes.ts'
 import { isRefusal, type Refusal } from '../../src/model/errors.ts'
+import { bring, newMaterial, wrapped } from '../workerd/import.ts'
 import { account, callBy, env, newKey, sweepCall } from './workerd.ts'
 
 /** One multi-Region key in the Regions of a test, all that was ever encrypted under it, and what has to hold of it. */
@@ -31,6 +32,8 @@ export class World {
   readonly keyId: string
   /** Lifecycle time, which tests move. */
   time = Date.now()
+  /** Of a key whose material is imported: all that was brought, the first first. */
+  readonly materials = [newMaterial(), newMaterial()] as const
   readonly #ciphertexts: { readonly blob: Uint8Array<ArrayBuffer>; readonly region: Region }[] = []
 
   private constructor(keyId: string) {
@@ -48,6 +51,33 @@ export class World {
       }),
     )
     return world
+  }
+
+  /** As `create`, and what it has was imported. */
+  static async imported(): Promise<World> {
+    const world = await World.create({ origin: 'EXTERNAL' })
+    await world.must(world.import('us-east-1', world.materials[0]))
+    return world
+  }
+
+  async import(region: string, material: Uint8Array<ArrayBuffer>, how: Partial<NewMaterial> = {}) {
+    const [key, call] = [this.key(region), this.call(region)]
+    return bring(key, await wrapped(key, material, call), how, call)
+  }
+
+  delete(region: string, keyMaterialId: string | null) {
+    return this.key(region).deleteMaterial(this.call(region), keyMaterialId)
+  }
+
+  /** What ListKeyRotations knows. */
+  async rotations(region: string): Promise<KeyRotation[]> {
+    const page = { after: 0, limit: 100, isWithFirst: true }
+    return this.must(this.key(region).rotations(this.call(region), page))
+  }
+
+  /** What waits for a rotation there; null: nothing does. */
+  async pending(region: string): Promise<KeyRotation | null> {
+    return (await this.rotations(region)).find(({ isPending }) => isPending) ?? null
   }
 
   key(region: string) {
@@ -87,10 +117,11 @@ export class World {
     return snapshot?.record ?? null
   }
 
-  /** Under what is current in each Region that has the key, whatever its state. */
+  /** Under what is current in each Region that has the key with all of its material, whatever its state. */
   async encrypt(): Promise<void> {
     for (const { region, snapshot } of await this.held()) {
       const { current } = snapshot
+      if (!(await this.#isWhole(region))) continue
       if (current === null) throw new Error(`${region} has no current material`)
       const opened = await this.#open(region, snapshot.record, current)
       this.#ciphertexts.push({ blob: await encrypt(opened, plaintext, { region }), region })
@@ -105,8 +136,9 @@ export class World {
   }
 
   /**
-   * At any moment: every ciphertext opens in every Region that has the key and in none that has not, what one Region
-   * encrypts with all of them hold, and there are no two primaries.
+   * At any moment: every ciphertext opens in every Region that has the key, but where imported material is missing by that
+   * Region's own doing and says so, and in none that has not; what one Region encrypts with all of them hold, and there are
+   * no two primaries.
    */
   async check(): Promise<void> {
     await this.encrypt()
@@ -127,6 +159,10 @@ export class World {
     const versionIds = new Set(this.#ciphertexts.map(({ blob }) => parseHeader(blob)?.versionId ?? ''))
     for (const region of regions) {
       const here = held.find((holder) => holder.region === region)
+      if (here !== undefined && !(await this.#isWhole(region))) {
+        expect(['PendingImport', 'PendingDeletion', 'PendingReplicaDeletion']).toContain(here.snapshot.record.state)
+        continue
+      }
       for (const versionId of versionIds) {
         const version = await this.key(region).version(sweepCall({ region }), versionId)
         if (here === undefined) {
@@ -171,14 +207,31 @@ export class World {
       .map(({ region }) => region)
       .filter((region) => region !== primary.region)
       .sort()
-    const rotations = await this.#rotations(primary.region)
+    const isShared = primary.snapshot.record.origin === 'AWS_KMS'
+    const sharedRotations = async (region: string) =>
+      (await this.rotations(region)).map(({ sequence: _, isPresent, expiresAt, description, ...rotation }) => ({
+        ...rotation,
+        // Of imported material each Region's own.
+        ...(isShared ? { isPresent, expiresAt, description } : null),
+      }))
+    const rotations = await sharedRotations(primary.region)
+    const pending = await Promise.all(held.map(({ region }) => this.pending(region)))
+    const [waiting] = pending
+    expect(primary.snapshot.record.multiRegion?.pending).toEqual(
+      waiting == null
+        ? null
+        : {
+            keyMaterialId: waiting.keyMaterialId,
+            isInEveryRegion: pending.every((material) => material?.isPresent === true),
+          },
+    )
     for (const { region, snapshot } of held) {
       const { record } = snapshot
       const { rotation, onDemandRotations, currentMaterialId, multiRegion } = primary.snapshot.record
       expect(record, region).toMatchObject({ rotation, onDemandRotations, currentMaterialId, rotating: null })
       expect(record.multiRegion, region).toEqual({ ...multiRegion, replicaRegions, movingTo: null })
       expect(['Creating', 'Updating'], region).not.toContain(record.state)
-      expect(await this.#rotations(region), region).toEqual(rotations)
+      expect(await sharedRotations(region), region).toEqual(rotations)
       const left = await runInDurableObject(this.stub(region), (_, { storage }) =>
         storage.sql.exec('select kind from outbox').toArray(),
       )
@@ -192,10 +245,8 @@ export class World {
     await Promise.all(regions.map((region) => evictDurableObject(this.stub(region))))
   }
 
-  async #rotations(region: string) {
-    const page = { after: 0, limit: 100, isWithFirst: true }
-    const rotations = await this.must(this.key(region).rotations(this.call(region), page))
-    return rotations.map(({ sequence: _, ...rotation }) => rotation)
+  async #isWhole(region: string): Promise<boolean> {
+    return (await this.rotations(region)).every(({ isPending, isPresent }) => isPending || isPresent)
   }
 
   async #snapshot(region: Region): Promise<KeySnapshot | null> {

@@ -92,6 +92,7 @@ function shared(keyId: string): SharedKey {
     primaryRegion: 'eu-west-1',
     replicaRegions: [region],
     revision: 99,
+    pending: null,
     materials: [],
     sealed: [],
   }

@@ -1,33 +1,17 @@
 import { runInDurableObject } from 'cloudflare:test'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { RootKeys } from '../../src/crypto/root-keys.ts'
 import { openAs, type Region, regions, World } from '../support/regions.ts'
-import { eventsSent, faults, keySteps, sealing } from '../support/test-worker.ts'
+import { eventsSent, keySteps, sealing } from '../support/test-worker.ts'
 import { dayMs, env, sweepCall } from '../support/workerd.ts'
+import { attempt, campaign, failAt, mendAfterEach, type Scenario } from './campaign.ts'
 
 /** Keys of several Regions, stopped between any two steps of what they do together. */
 
 const [first, second, third] = regions
 
-beforeEach(() => {
-  vi.spyOn(console, 'warn').mockImplementation(() => {})
-})
-
-afterEach(() => {
-  keySteps.at = null
-  sealing.roots = null
-  Object.assign(faults, { indexIsDown: false, rootsAreUnproven: false })
-  vi.restoreAllMocks()
-})
-
-interface Scenario {
-  readonly name: string
-  prepare(world: World): Promise<unknown>
-  act(world: World): Promise<unknown>
-  /** Where the primary is at the end, how many Regions have the key, and how many versions; null: that depends. */
-  readonly end: readonly [primary: Region, regions: number, versions: number] | null
-}
+mendAfterEach()
 
 async function replicated(world: World): Promise<void> {
   await world.must(world.replicate(first, second))
@@ -109,7 +93,6 @@ const scenarios: readonly Scenario[] = [
   },
   {
     name: "the primary's move to its last replica, and that replica's end",
-    end: null,
     prepare: async (world) => {
       await oneReplica(world)
       world.time += 8 * dayMs
@@ -137,61 +120,7 @@ const scenarios: readonly Scenario[] = [
   },
 ]
 
-/** Fails the `nth` step from now, and all that follow where the objects are killed there. True once it was reached. */
-function failAt(nth: number, isKilled: boolean): () => boolean {
-  let count = 0
-  keySteps.at = (step) => {
-    count++
-    if (count === nth || (isKilled && count > nth)) throw new Error(`no more after ${step}`)
-  }
-  return () => count >= nth
-}
-
-/** Without SLOW every step is one to fail at in one of the two ways. */
-const stride = 2
-
-function firstStep(isKilled: boolean): number {
-  return isKilled ? 1 : 2
-}
-
-/** What a call answers does not matter here, nor that it fails: what is stored does. */
-async function attempt(doing: Promise<unknown>): Promise<void> {
-  await doing.catch(() => {})
-}
-
-describe.each(scenarios)('$name', ({ prepare, act, end }) => {
-  it('comes to its end', async () => {
-    const world = await World.create()
-    await prepare(world)
-    await world.check()
-    await act(world)
-    await world.check()
-    await world.checkSettled()
-    const record = (await world.held())[0]?.snapshot.record
-    const page = { after: 0, limit: 100, isWithFirst: true }
-    const versions = await world.must(world.key(first).rotations(world.call(first), page))
-    const ended = [record?.multiRegion?.primaryRegion, (await world.held()).length, versions.length]
-    if (end !== null) expect(ended).toEqual(end)
-  })
-
-  it.each([
-    ['fails once', false],
-    ['is where the objects are killed', true],
-  ])('and to the same if any one of its steps %s', { timeout: 600_000 }, async (_, isKilled) => {
-    for (let nth = env.SLOW ? 1 : firstStep(isKilled); ; nth += env.SLOW ? 1 : stride) {
-      const world = await World.create()
-      await prepare(world)
-      await world.check()
-      const isReached = failAt(nth, isKilled)
-      await attempt(act(world))
-      await world.check()
-      keySteps.at = null
-      if (isKilled) await world.kill()
-      await world.checkSettled()
-      if (!isReached()) return
-    }
-  })
-})
+campaign(scenarios, 4)
 
 it('comes back to a Region that has not heard that it was left', async () => {
   const world = await World.create()
@@ -337,32 +266,6 @@ describe('what a Region holds', () => {
   })
 })
 
-describe('imported material', () => {
-  it('goes to no replica: it waits for the import of what the primary holds', async () => {
-    const world = await World.create({ origin: 'EXTERNAL' })
-    // Stands for an import: the primary has to be usable to be replicated.
-    const keyMaterialId = 'ab'.repeat(32)
-    await runInDurableObject(world.stub(first), (_, { storage }) => {
-      storage.sql.exec(
-        'insert into material (version_id, key_material_id, root_version, sealed) values (?, ?, 1, ?)',
-        keyMaterialId.slice(0, 32),
-        keyMaterialId,
-        new Uint8Array(60),
-      )
-      storage.sql.exec(`update kms_key set state = 'Enabled', current_material_id = ?`, keyMaterialId)
-    })
-    const { replica } = await world.must(world.replicate(first, second))
-    expect(replica).toMatchObject({ state: 'PendingImport', origin: 'EXTERNAL', currentMaterialId: null })
-    expect(await world.record(second)).toMatchObject({
-      state: 'PendingImport',
-      currentMaterialId: null,
-      multiRegion: { importableMaterialIds: [keyMaterialId] },
-    })
-    const version = await world.key(second).version(sweepCall({ region: second }), keyMaterialId.slice(0, 32))
-    expect(version).toBeNull()
-  })
-})
-
 describe('the root key', () => {
   it('rotates in each Region by itself, and what is shared after it is sealed under the new one', async () => {
     const world = await World.create()
@@ -443,6 +346,6 @@ it('whatever happens in whichever order, and wherever it is stopped', { timeout:
       }
       await world.checkSettled()
     }),
-    { numRuns: env.SLOW ? 1_000 : 40 },
+    { numRuns: env.SLOW ? 1_000 : 20 },
   )
 })
