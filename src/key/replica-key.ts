@@ -110,7 +110,7 @@ export class ReplicaKey {
       // The higher revision is right: one that was the primary, or believes to be, is no longer.
       this.#core.storage.replaceReplicas([])
       this.#core.recordService('SynchronizeMultiRegionKey', current, call)
-      const state = multiRegionKeyType(current) === 'PRIMARY' ? stateAfterMove(current.state) : current.state
+      const state = multiRegionKeyType(current) === 'PRIMARY' ? stateAfterMove(taken.state) : taken.state
       return answerOf('held', this.#core.write({ ...taken, state }))
     })
     void this.#core.outbox.flush()
