@@ -25,7 +25,7 @@ export interface RetirableGrantEntry {
   readonly body: string | null
 }
 
-/** A replica asks its primary to look at it again: it is gone, or was restored. */
+/** A replica asks its primary to look at it again: it is gone, was restored, or holds other imported material. */
 export interface LookAgain {
   readonly account: string
   readonly region: string
