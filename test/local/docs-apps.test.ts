@@ -1,29 +1,25 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { localKmsWorker } from '../../src/local/index.ts'
 import { createKms } from '../../src/sdk/index.ts'
+import { appFolder } from '../support/app-folder.ts'
 import { project, startKms, temporaryState } from '../support/server.ts'
 
 /** The pages for people who write apps: every block of theirs is run, against the package as it is published. */
 
 const run = promisify(execFile)
-/** Within the project, so that vitest is found. */
 let folder: string
 let installed: string
 
 beforeAll(async () => {
-  mkdirSync(join(project, 'dist'), { recursive: true })
-  folder = mkdtempSync(join(project, 'dist/docs-'))
+  folder = await appFolder()
   installed = join(folder, 'node_modules/edge-kms')
-  await run(process.execPath, [join(project, 'src/package/build.ts'), join(installed, 'dist/package')])
-  copyFileSync(join(project, 'package.json'), join(installed, 'package.json'))
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 function blocks(page: string, language: string): string[] {
   const text = readFileSync(join(project, 'docs', page), 'utf8')
