@@ -1,36 +1,52 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { localKmsWorker } from '../../src/local/index.ts'
+import { beforeAll, expect, it } from 'vitest'
+import { localKmsWorker, startLocalKms } from '../../src/local/index.ts'
 import { createKms } from '../../src/sdk/index.ts'
+import { appFolder } from '../support/app-folder.ts'
+import { awsCliEnv, awsCliSkipped, awsCliVersion } from '../support/aws-cli.ts'
+import { blocks } from '../support/docs.ts'
 import { project, startKms, temporaryState } from '../support/server.ts'
 
 /** The pages for people who write apps: every block of theirs is run, against the package as it is published. */
 
 const run = promisify(execFile)
-/** Within the project, so that vitest is found. */
 let folder: string
 let installed: string
 
 beforeAll(async () => {
-  mkdirSync(join(project, 'dist'), { recursive: true })
-  folder = mkdtempSync(join(project, 'dist/docs-'))
+  folder = await appFolder()
   installed = join(folder, 'node_modules/edge-kms')
-  await run(process.execPath, [join(project, 'src/package/build.ts'), join(installed, 'dist/package')])
-  copyFileSync(join(project, 'package.json'), join(installed, 'package.json'))
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-function blocks(page: string, language: string): string[] {
-  const text = readFileSync(join(project, 'docs', page), 'utf8')
-  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, block = '']) => block)
-}
 
 const seed = () => JSON.parse(blocks('testing.md', 'json')[0] as string)
+
+it('README.md', async () => {
+  const [code = ''] = blocks('../README.md', 'ts')
+  const app = { KeyId: '11111111-2222-4333-8444-555555555555', Aliases: ['alias/app'] }
+  const kms = await startLocalKms({ seed: { Keys: [app] } })
+  const cwd = join(folder, 'readme')
+  mkdirSync(cwd)
+  writeFileSync(
+    join(cwd, 'app.ts'),
+    `${code.replace('http://127.0.0.1:8787', kms.endpoint)}\nconsole.log(String(Buffer.from(Plaintext)))`,
+  )
+  writeFileSync(join(cwd, 'secret.txt'), 'a secret')
+  try {
+    const { stdout } = await run(process.execPath, ['app.ts'], { cwd })
+    expect(stdout).toBe('4111 1111 1111 1111\n')
+    const env = { ...process.env, AWS_ENDPOINT_URL_KMS: kms.endpoint }
+    const cli = join(installed, 'dist/package/cli.js')
+    const opened = await run(process.execPath, [cli, 'decrypt', 'secret.txt.enc', '--output', '-'], { cwd, env })
+    expect(opened.stdout).toBe('a secret')
+  } finally {
+    await kms.stop()
+  }
+})
 
 it('sdk.md, over HTTP', async () => {
   const { endpoint } = await startKms(['--state', 'memory'])
@@ -122,4 +138,17 @@ it('cli.md', async () => {
   expect(stdout).toContain('All is well.')
   expect(stdout).toContain('document.txt\nopened.txt\n')
   expect(stdout).toContain('{"output":"again.txt","bytes":')
+})
+
+it.skipIf(awsCliVersion === null)(`from-localstack.md${awsCliSkipped}`, async () => {
+  const file = join(folder, 'localstack-seed.json')
+  const [own = ''] = blocks('from-localstack.md', 'json')
+  writeFileSync(file, own)
+  const { endpoint } = await startKms(['--state', 'memory', '--seed', file])
+  const script = blocks('from-localstack.md', 'sh').join('\n').replace('http://127.0.0.1:8787', endpoint)
+  const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], { cwd: temporaryState(), env: awsCliEnv })
+  const [first, second] = JSON.parse(own).Keys
+  expect(stdout).toBe(`arn:aws:kms:us-east-1:000000000000:key/${first.KeyId}\n${first.Material}\n`)
+  const kms = createKms({ endpoint, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } })
+  expect((await kms.describeKey({ KeyId: second.KeyId })).KeyMetadata.KeySpec).toBe('ECC_NIST_P256')
 })

@@ -11,6 +11,12 @@ export interface Ran {
   readonly stderr: string
 }
 
+/** The code of a page in docs/, block by block. */
+export function blocks(page: string, language: string): string[] {
+  const text = readFileSync(join(project, 'docs', page), 'utf8')
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, block = '']) => block)
+}
+
 /** Runs every `sh` block of a page as one script, in an empty folder, against a new local server in place of the page's. */
 export async function runPage(page: string): Promise<Ran> {
   const text = readFileSync(join(project, page), 'utf8')

@@ -37,11 +37,14 @@ it('names options and scripts that exist', () => {
 
 const pages = readdirSync(join(project, 'docs')).filter((name) => name.endsWith('.md'))
 
-it.each(['README.md', 'DESIGN.md', ...pages.map((page) => `docs/${page}`)])('%s links to what exists', (file) => {
-  for (const [, link] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
-    expect(existsSync(join(project, file, '..', link as string)), link).toBe(true)
-  }
-})
+it.each(['README.md', 'DESIGN.md', 'examples/vault/README.md', ...pages.map((page) => `docs/${page}`)])(
+  '%s links to what exists',
+  (file) => {
+    for (const [, link] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+      expect(existsSync(join(project, file, '..', link as string)), link).toBe(true)
+    }
+  },
+)
 
 it('lists every dependency in DESIGN.md', () => {
   const { dependencies, devDependencies } = JSON.parse(read('package.json')) as Record<string, Record<string, string>>
