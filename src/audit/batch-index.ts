@@ -1,9 +1,9 @@
-import { type EventAttribute, userNameOf } from '../model/audit-event.ts'
-import type { Common, PackedEvent } from './batch.ts'
+import { type CommonPart, type EventAttribute, userNameOf } from '../model/audit-event.ts'
+import type { PackedEvent } from './batch.ts'
 import { EventIds } from './event-ids.ts'
 import type { EventBatch } from './unpack.ts'
 
-const valuesOf: Readonly<Record<Exclude<EventAttribute, 'EventId'>, (of: Common) => readonly unknown[]>> = {
+const valuesOf: Readonly<Record<Exclude<EventAttribute, 'EventId'>, (of: CommonPart) => readonly unknown[]>> = {
   AccessKeyId: ({ userIdentity }) => [userIdentity.accessKeyId],
   EventName: ({ eventName }) => [eventName],
   EventSource: ({ eventSource }) => [eventSource],

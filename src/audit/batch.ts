@@ -1,4 +1,4 @@
-import type { AuditEvent } from '../model/audit-event.ts'
+import { type AuditEvent, type CommonPart, partsOf, type RecordParts } from '../model/audit-event.ts'
 import { EventIds } from './event-ids.ts'
 
 /**
@@ -14,13 +14,11 @@ export interface PackedEvents {
   /** Lifecycle seconds, from which those of the events count. */
   readonly from: number
   /** Events without the members that are in `parameters` and `events`. */
-  readonly common: readonly Common[]
+  readonly common: readonly CommonPart[]
   /** Texts of JSON: each a `requestParameters`. */
   readonly parameters: readonly string[]
   readonly events: readonly PackedEvent[]
 }
-
-export type Common = Omit<AuditEvent, OwnMember>
 
 export type PackedEvent = readonly [
   common: number,
@@ -34,8 +32,6 @@ export type PackedEvent = readonly [
 /** A number is what follows the prefix. */
 export type PackedId = number | string
 
-export type OwnMember = 'eventTime' | 'requestParameters' | 'requestID' | 'eventID' | 'sharedEventID'
-
 /** Under the queue's 128 KB, with room for one more event. */
 const messageBytesMax = 90_000
 /** What a message may come to in the archive: its reader holds all of it at once. */
@@ -48,8 +44,8 @@ export class EventPacker {
   readonly #prefix: string
   readonly #from: number
   readonly #common: string[] = []
-  /** By what tells most events apart: the last event of its kind, and where what it has in common stands. */
-  readonly #kinds = new Map<string, { readonly event: AuditEvent; readonly at: number }>()
+  /** Where each stands. */
+  readonly #commonAt = new Map<CommonPart | string, number>()
   readonly #parameters = new Map<string, number>()
   readonly #parameterTexts: string[] = []
   readonly #events: string[] = []
@@ -57,11 +53,11 @@ export class EventPacker {
   #bytes = 0
   #recordBytes = 0
 
-  constructor({ recipientAccountId, awsRegion, eventID, eventTime }: AuditEvent) {
-    this.#account = recipientAccountId
-    this.#region = awsRegion
-    this.#prefix = EventIds.prefixOf(eventID)
-    this.#from = secondsOf(eventTime)
+  constructor({ common, own }: RecordParts) {
+    this.#account = common.recipientAccountId
+    this.#region = common.awsRegion
+    this.#prefix = EventIds.prefixOf(own.eventID)
+    this.#from = secondsOf(own.eventTime)
   }
 
   get count(): number {
@@ -72,15 +68,15 @@ export class EventPacker {
     return this.#bytes >= messageBytesMax || this.#recordBytes >= recordBytesMax
   }
 
-  add(event: AuditEvent): void {
-    const { eventID, sharedEventID, requestID } = event
-    const common = this.#commonOf(event)
-    const parameters = this.#parametersOf(event)
+  add({ common, own }: RecordParts): void {
+    const { eventTime, requestParameters, requestID, eventID, sharedEventID } = own
+    const commonAt = this.#placeOf(common)
+    const parametersAt = this.#parametersOf(requestParameters)
     const shared = sharedEventID === undefined ? '' : `,${this.#idOf(sharedEventID)}`
-    const packed = `[${common},${parameters},${this.#secondsOf(event)},${JSON.stringify(requestID)},${this.#idOf(eventID)}${shared}]`
+    const packed = `[${commonAt},${parametersAt},${this.#secondsOf(eventTime)},${JSON.stringify(requestID)},${this.#idOf(eventID)}${shared}]`
     this.#events.push(packed)
     this.#bytes += packed.length + 1
-    const textLength = (this.#common[common] as string).length + (this.#parameterTexts[parameters] as string).length
+    const textLength = (this.#common[commonAt] as string).length + (this.#parameterTexts[parametersAt] as string).length
     this.#recordBytes += textLength + 200
   }
 
@@ -91,25 +87,16 @@ export class EventPacker {
     return `${JSON.stringify(head).slice(0, -1)},"common":[${common}],"parameters":[${parameters}],"events":[${events}]}`
   }
 
-  #commonOf(event: AuditEvent): number {
-    const { eventName, errorCode, resources, userAgent, userIdentity } = event
-    const kind = `${eventName} ${resources?.[0]?.ARN} ${userIdentity.principalId} ${errorCode} ${userAgent}`
-    const known = this.#kinds.get(kind)
-    if (known !== undefined && haveSameCommon(known.event, event)) return known.at
-    const {
-      eventTime: _,
-      requestParameters: __,
-      requestID: ___,
-      eventID: ____,
-      sharedEventID: _____,
-      ...common
-    } = event
-    const at = this.#common.push(this.#counted(JSON.stringify(common))) - 1
-    this.#kinds.set(kind, { event, at })
+  #placeOf(common: CommonPart): number {
+    const known = this.#commonAt.get(common)
+    if (known !== undefined) return known
+    const text = JSON.stringify(common)
+    const at = this.#commonAt.get(text) ?? this.#common.push(this.#counted(text)) - 1
+    this.#commonAt.set(common, at).set(text, at)
     return at
   }
 
-  #parametersOf({ requestParameters }: AuditEvent): number {
+  #parametersOf(requestParameters: AuditEvent['requestParameters']): number {
     const text = JSON.stringify(requestParameters)
     const known = this.#parameters.get(text)
     if (known !== undefined) return known
@@ -123,7 +110,7 @@ export class EventPacker {
     return text
   }
 
-  #secondsOf({ eventTime }: AuditEvent): number {
+  #secondsOf(eventTime: string): number {
     if (eventTime !== this.#time.text) this.#time = { text: eventTime, seconds: secondsOf(eventTime) }
     return this.#time.seconds - this.#from
   }
@@ -135,60 +122,28 @@ export class EventPacker {
 
 /** Messages of these events, for each trail its own. */
 export function packEvents(events: readonly AuditEvent[]): readonly string[] {
+  return packParts(events.map(partsOf))
+}
+
+/** The same of records in parts. */
+export function packParts(records: readonly RecordParts[]): readonly string[] {
   const messages: string[] = []
-  for (const group of Map.groupBy(events, trailOf).values()) {
-    let packer = new EventPacker(group[0] as AuditEvent)
-    for (const event of group) {
+  for (const group of Map.groupBy(records, trailOf).values()) {
+    let packer = new EventPacker(group[0] as RecordParts)
+    for (const parts of group) {
       if (packer.isFull) {
         messages.push(packer.text())
-        packer = new EventPacker(event)
+        packer = new EventPacker(parts)
       }
-      packer.add(event)
+      packer.add(parts)
     }
     messages.push(packer.text())
   }
   return messages
 }
 
-export function trailOf({ recipientAccountId, awsRegion }: AuditEvent): string {
+export function trailOf({ common: { recipientAccountId, awsRegion } }: RecordParts): string {
   return `${recipientAccountId}/${awsRegion}`
-}
-
-/** Written out, as it is asked of every call. */
-function haveSameCommon(one: AuditEvent, other: AuditEvent): boolean {
-  return (
-    one.eventName === other.eventName &&
-    one.eventSource === other.eventSource &&
-    one.sourceIPAddress === other.sourceIPAddress &&
-    one.userAgent === other.userAgent &&
-    one.errorCode === other.errorCode &&
-    one.errorMessage === other.errorMessage &&
-    one.readOnly === other.readOnly &&
-    one.eventType === other.eventType &&
-    one.eventVersion === other.eventVersion &&
-    one.eventCategory === other.eventCategory &&
-    one.managementEvent === other.managementEvent &&
-    one.awsRegion === other.awsRegion &&
-    one.recipientAccountId === other.recipientAccountId &&
-    isSame(one.userIdentity, other.userIdentity) &&
-    isSame(one.resources, other.resources) &&
-    isSame(one.additionalEventData, other.additionalEventData) &&
-    isSame(one.responseElements, other.responseElements) &&
-    isSame(one.serviceEventDetails, other.serviceEventDetails)
-  )
-}
-
-/** Of what is JSON. */
-function isSame(one: unknown, other: unknown): boolean {
-  if (one === other) return true
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
-  if (Array.isArray(one) !== Array.isArray(other)) return false
-  const [mine, theirs] = [one, other] as Record<string, unknown>[] as [Record<string, unknown>, Record<string, unknown>]
-  const names = Object.keys(mine)
-  return (
-    names.length === Object.keys(theirs).length &&
-    names.every((name) => Object.hasOwn(theirs, name) && isSame(mine[name], theirs[name]))
-  )
 }
 
 /** No fewer than it has in UTF-8. */

@@ -1,5 +1,4 @@
-import type { AuditEvent, AuditResource } from '../model/audit-event.ts'
-import { inEveryTrail } from '../model/audit-event.ts'
+import { type AuditEvent, type AuditResource, inEveryTrail, type RecordParts, wholeOf } from '../model/audit-event.ts'
 import type { Call } from '../model/call.ts'
 import { isRefusal, type Refusal } from '../model/errors.ts'
 import { type Asked, auditRecord } from './record.ts'
@@ -51,33 +50,28 @@ export class CallRecord {
 
   /** For the object that makes the change; null where the record is written elsewhere. */
   draft(): AuditEvent | null {
-    return this.#home === 'object' ? auditRecord(this.#call, this.#asked) : null
+    return this.#home === 'object' ? wholeOf(auditRecord(this.#call, this.#asked, null)) : null
   }
 
-  /**
-   * What is left to write once the answer is known: nothing where the object has done so. `newEventId` is of the trail
-   * that it goes to; none: the event is known by its request.
-   */
-  events(
-    answer: Readonly<Record<string, unknown>> | undefined | Refusal,
-    newEventId?: () => string,
-  ): readonly AuditEvent[] {
+  /** For D1, which has a change that succeeds and its record at once, or a record alone. */
+  events(answer: Answer): readonly AuditEvent[] {
+    return inEveryTrail(this.#record(answer)).map(wholeOf)
+  }
+
+  /** What is left to tell the trail, once the answer is known: nothing where the object has written it. */
+  told(answer: Answer, newEventId: () => string): readonly RecordParts[] {
+    if (this.#home === 'object' && !isRefusal(answer)) return []
+    return inEveryTrail(this.#record(answer, newEventId()), newEventId)
+  }
+
+  #record(answer: Answer, eventId?: string): RecordParts {
     const refusal = isRefusal(answer) ? answer : null
-    if (refusal === null && this.#home === 'object') return []
-    const resources = this.#resources.length === 0 ? undefined : this.#resources
-    const additionalEventData = refusal === null ? this.#additional(answer as Output) : { decidedBy: refusal.reason }
-    const known = { refusal, additionalEventData, ...(resources === undefined ? null : { resources }) }
-    return inEveryTrail(auditRecord(this.#call, this.#asked, known, newEventId?.()), newEventId)
-  }
-
-  #additional(answer: Output): Record<string, unknown> {
-    const keyMaterialId = answer?.KeyMaterialId ?? answer?.DestinationKeyMaterialId ?? this.#keyMaterialId
-    const decidedBy = this.#reasons.length > 1 ? this.#reasons : this.#reasons[0]
-    return {
-      ...(keyMaterialId === undefined ? {} : { keyMaterialId }),
-      ...(decidedBy === undefined ? {} : { decidedBy }),
-    }
+    const output = answer as Output
+    const keyMaterialId = output?.KeyMaterialId ?? output?.DestinationKeyMaterialId ?? this.#keyMaterialId
+    const known = { refusal, resources: this.#resources, reasons: this.#reasons, keyMaterialId }
+    return auditRecord(this.#call, this.#asked, known, eventId)
   }
 }
 
-type Output = Readonly<Record<string, unknown>> | undefined
+type Answer = Readonly<Record<string, unknown>> | undefined | Refusal
+type Output = { readonly [Member in 'KeyMaterialId' | 'DestinationKeyMaterialId']?: string } | undefined

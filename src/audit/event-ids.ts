@@ -1,6 +1,7 @@
 /** A UUID up to its last part. */
 const prefixLength = 24
 const numberDigits = 12
+const numberForm = /^[0-9a-f]{12}$/
 
 /**
  * Ids of RFC 9562's version 8: 74 random bits, then a counter. Those that are drawn between two `renew` begin alike, so
@@ -28,8 +29,8 @@ export class EventIds {
   /** What follows the prefix; null: it does not begin so, or would not be the same again. */
   static numberOf(id: string, prefix: string): number | null {
     if (prefix.length !== prefixLength || !id.startsWith(prefix)) return null
-    const number = Number.parseInt(id.slice(prefixLength), 16)
-    return idOf(prefix, number) === id ? number : null
+    const digits = id.slice(prefixLength)
+    return numberForm.test(digits) ? Number.parseInt(digits, 16) : null
   }
 
   static of(prefix: string, id: number | string): string {

@@ -1,5 +1,5 @@
 import { accountOf } from '../model/arn.ts'
-import { type AuditEvent, eventTimeOf, type Outcome } from '../model/audit-event.ts'
+import { type AuditResource, type CommonPart, eventTimeOf, type RecordParts } from '../model/audit-event.ts'
 import type { Call, Principal } from '../model/call.ts'
 import type { Refusal } from '../model/errors.ts'
 
@@ -24,44 +24,113 @@ const asGiven: ReadonlySet<string> = new Set([
 ])
 
 /** What is known of a call once it has been decided. */
-export interface Known extends Outcome {
+export interface Known {
   /** Null: it was not refused. */
   readonly refusal: Refusal | null
+  /** The keys and the rest that it is about. */
+  readonly resources: readonly AuditResource[]
+  /** Why it may touch the keys. */
+  readonly reasons: readonly string[]
+  readonly keyMaterialId: string | undefined
 }
 
-const undecided: Known = { refusal: null }
-
-/** The record of a call: before it is decided, for whoever decides it, or after. */
+/** The record of a call: before it is decided, for whoever decides it (`known` null), or after. */
 export function auditRecord(
   call: Call,
   asked: Asked,
-  known: Known = undecided,
+  known: Known | null,
   eventID = eventIdOf(call.requestId),
-): AuditEvent {
-  const { principal, accessKeyId, region, time, sourceIp, userAgent, viaService, requestId } = call
-  const { refusal, resources } = known
+): RecordParts {
+  const own = {
+    eventTime: eventTimeOf(call.time),
+    requestParameters: asked.parameters === null ? null : shown(asked.parameters),
+    requestID: call.requestId,
+    eventID,
+  }
+  return { common: commonOf(call, asked, known), own }
+}
+
+/** By the caller, who is the same object for as long as its credential is held; then by operation and key. */
+const kindsHeld = new WeakMap<Principal, Map<string, Kind>>()
+const kindsMax = 1_000
+
+/** What was recorded of calls of one kind, and what it says: nothing else of them is kept. */
+interface Kind {
+  readonly call: Pick<Call, 'accessKeyId' | 'region' | 'sourceIp' | 'userAgent' | 'viaService'>
+  readonly service: string
+  readonly known: Known
+  readonly common: CommonPart
+}
+
+/** The same object for calls of one kind that were not refused: making it anew costs more than all else of a record. */
+function commonOf(call: Call, asked: Asked, known: Known | null): CommonPart {
+  const { principal, accessKeyId, region, sourceIp, userAgent, viaService } = call
+  // The account of whoever has none depends on the parameters.
+  if (known === null || known.refusal !== null || principal.account === '') return newCommon(call, asked, known)
+  let kinds = kindsHeld.get(principal)
+  if (kinds === undefined) {
+    kinds = new Map()
+    kindsHeld.set(principal, kinds)
+  }
+  const name = `${asked.operation} ${known.resources[0]?.ARN}`
+  const held = kinds.get(name)
+  if (held !== undefined && isOfKind(held, call, asked, known)) return held.common
+  const common = newCommon(call, asked, known)
+  if (kinds.size >= kindsMax) kinds.clear()
+  const facts = { accessKeyId, region, sourceIp, userAgent, viaService }
+  kinds.set(name, { call: facts, service: asked.service, known, common })
+  return common
+}
+
+function isOfKind({ call: like, service, known: held }: Kind, call: Call, asked: Asked, known: Known): boolean {
+  return (
+    service === asked.service &&
+    like.accessKeyId === call.accessKeyId &&
+    like.region === call.region &&
+    like.sourceIp === call.sourceIp &&
+    like.userAgent === call.userAgent &&
+    like.viaService === call.viaService &&
+    held.keyMaterialId === known.keyMaterialId &&
+    held.reasons.length === known.reasons.length &&
+    held.reasons.every((reason, at) => reason === known.reasons[at]) &&
+    held.resources.length === known.resources.length &&
+    held.resources.every((resource, at) => isSameResource(resource, known.resources[at] as AuditResource))
+  )
+}
+
+function isSameResource(one: AuditResource, other: AuditResource): boolean {
+  return one.ARN === other.ARN && one.accountId === other.accountId && one.type === other.type
+}
+
+function newCommon(call: Call, { service, operation, isReadOnly, parameters }: Asked, known: Known | null): CommonPart {
+  const { principal, accessKeyId, region, sourceIp, userAgent, viaService } = call
   return {
     eventVersion: '1.11',
     userIdentity: identityOf(principal, accessKeyId),
-    eventTime: eventTimeOf(time),
-    eventSource: `${asked.service}.amazonaws.com`,
-    eventName: asked.operation,
+    eventSource: `${service}.amazonaws.com`,
+    eventName: operation,
     // IAM has one trail, wherever its clients sign for.
-    awsRegion: asked.service === 'iam' ? 'us-east-1' : region,
+    awsRegion: service === 'iam' ? 'us-east-1' : region,
     sourceIPAddress: viaService ?? sourceIp ?? 'unknown',
     userAgent: viaService ?? userAgent ?? 'unknown',
-    ...(refusal === null ? null : errorOf(refusal)),
-    requestParameters: asked.parameters === null ? null : shown(asked.parameters),
+    ...(known?.refusal ? errorOf(known.refusal) : null),
     responseElements: null,
-    ...(known.additionalEventData === undefined ? null : { additionalEventData: known.additionalEventData }),
-    requestID: requestId,
-    eventID,
-    readOnly: asked.isReadOnly,
-    ...(resources === undefined ? null : { resources }),
+    ...(known === null ? null : { additionalEventData: additionalOf(known) }),
+    readOnly: isReadOnly,
+    ...(known === null || known.resources.length === 0 ? null : { resources: known.resources }),
     eventType: 'AwsApiCall',
     managementEvent: true,
-    recipientAccountId: principal.account || accountMeant(asked.parameters),
+    recipientAccountId: principal.account || accountMeant(parameters),
     eventCategory: 'Management',
+  }
+}
+
+function additionalOf({ refusal, reasons, keyMaterialId }: Known): Record<string, unknown> {
+  if (refusal !== null) return { decidedBy: refusal.reason }
+  const decidedBy = reasons.length > 1 ? reasons : reasons[0]
+  return {
+    ...(keyMaterialId === undefined ? {} : { keyMaterialId }),
+    ...(decidedBy === undefined ? {} : { decidedBy }),
   }
 }
 
@@ -83,18 +152,7 @@ function errorOf({ refused, message }: Refusal) {
 
 type Identity = Readonly<Record<string, unknown>>
 
-/** A caller is the same object for as long as its credential is held. */
-const identities = new WeakMap<Principal, { accessKeyId: string | null; identity: Identity }>()
-
-function identityOf(principal: Principal, accessKeyId: string | null): Identity {
-  const known = identities.get(principal)
-  if (known?.accessKeyId === accessKeyId) return known.identity
-  const identity = newIdentity(principal, accessKeyId)
-  identities.set(principal, { accessKeyId, identity })
-  return identity
-}
-
-function newIdentity({ kind, id, arn, account, session }: Principal, accessKeyId: string | null): Identity {
+function identityOf({ kind, id, arn, account, session }: Principal, accessKeyId: string | null): Identity {
   const signed = accessKeyId === null ? {} : { accessKeyId }
   const common = { principalId: id, arn, accountId: account, ...signed }
   if (kind === 'root') return { type: 'Root', ...common }

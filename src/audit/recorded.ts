@@ -42,12 +42,13 @@ export async function recorded<Answer extends object | undefined>(
   const isIndexChange = home === 'index' && !isRefusal(answer)
   if (isIndexChange && record.isWritten) return answer
   if (!isIndexChange && !recorder.trail.isRecording) return answer
-  const newEventId = isIndexChange ? undefined : recorder.trail.newEventId
-  const events = record.events(answer as Output | Refusal, newEventId)
+  const { trail, sendAudit: send, waitUntil } = recorder
+  const events = isIndexChange ? record.events(answer as Output) : []
+  const told = isIndexChange ? [] : record.told(answer as Output | Refusal, trail.newEventId)
   try {
     if (isIndexChange) await recorder.recordChanges(events)
     else {
-      const writing = recorder.trail.write(events, { send: recorder.sendAudit, waitUntil: recorder.waitUntil })
+      const writing = trail.write(told, { send, waitUntil })
       if (writing instanceof Promise) await writing
     }
   } catch (failure) {

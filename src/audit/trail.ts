@@ -1,7 +1,7 @@
-import type { AuditEvent } from '../model/audit-event.ts'
+import type { RecordParts } from '../model/audit-event.ts'
 import type { NowOrLater } from '../model/now-or-later.ts'
 import type { AuditMode } from '../model/settings.ts'
-import { EventPacker, packEvents, trailOf } from './batch.ts'
+import { EventPacker, packParts, trailOf } from './batch.ts'
 import { EventIds } from './event-ids.ts'
 
 /** One request's hold on the platform. */
@@ -44,14 +44,14 @@ export class Trail {
   readonly newEventId = (): string => this.#ids.next()
 
   /** Awaits nothing but where every record is waited for. Throws there, where the queue does not take it. */
-  write(events: readonly AuditEvent[], hold: Hold): NowOrLater<unknown> {
-    if (!this.isRecording || events.length === 0) return null
+  write(records: readonly RecordParts[], hold: Hold): NowOrLater<unknown> {
+    if (!this.isRecording || records.length === 0) return null
     if (this.#mode === 'strict') {
       this.#ids.renew()
-      return Promise.all(packEvents(events).map((message) => hold.send(message)))
+      return Promise.all(packParts(records).map((message) => hold.send(message)))
     }
     const before = this.#full.length
-    for (const event of events) this.#pack(event)
+    for (const parts of records) this.#pack(parts)
     if (this.#full.length > before) hold.waitUntil(this.flush(hold))
     else if (!this.#isArmed) {
       this.#isArmed = true
@@ -84,14 +84,14 @@ export class Trail {
     return [...this.#full, ...this.#filling.values()].reduce((sum, { count }) => sum + count, 0)
   }
 
-  #pack(event: AuditEvent): void {
-    const name = trailOf(event)
+  #pack(parts: RecordParts): void {
+    const name = trailOf(parts)
     let packer = this.#filling.get(name)
     if (packer === undefined) {
-      packer = new EventPacker(event)
+      packer = new EventPacker(parts)
       this.#filling.set(name, packer)
     }
-    packer.add(event)
+    packer.add(parts)
     if (!packer.isFull) return
     this.#filling.delete(name)
     this.#full.push(messageOf(packer))

@@ -1,5 +1,5 @@
-import { type AuditEvent, eventTimeOf } from '../model/audit-event.ts'
-import type { Common, PackedEvent, PackedEvents } from './batch.ts'
+import { type AuditEvent, type CommonPart, eventTimeOf } from '../model/audit-event.ts'
+import type { PackedEvent, PackedEvents } from './batch.ts'
 import { EventIds } from './event-ids.ts'
 
 /** A message's events, without any of them being made. */
@@ -25,8 +25,8 @@ export class EventBatch {
     this.oldest = packed.from + oldest
   }
 
-  common([at]: PackedEvent): Common {
-    return this.packed.common[at] as Common
+  common([at]: PackedEvent): CommonPart {
+    return this.packed.common[at] as CommonPart
   }
 
   time([, , seconds]: PackedEvent): number {
@@ -52,7 +52,7 @@ export class EventBatch {
   }
 
   #frame(at: number): Frame {
-    this.#frames[at] ??= frameOf(this.packed.common[at] as Common)
+    this.#frames[at] ??= frameOf(this.packed.common[at] as CommonPart)
     return this.#frames[at] as Frame
   }
 }
@@ -73,10 +73,10 @@ const [before, ...between] = [
 ] as const
 const placed: ReadonlySet<string> = new Set([...before, ...between.flat()])
 
-function frameOf(common: Common): Frame {
+function frameOf(common: CommonPart): Frame {
   const membersOf = (names: readonly string[]) => {
     const found = names.filter((name) => name in common)
-    return found.map((name) => `${JSON.stringify(name)}:${JSON.stringify(common[name as keyof Common])}`)
+    return found.map((name) => `${JSON.stringify(name)}:${JSON.stringify(common[name as keyof CommonPart])}`)
   }
   const behind = (names: readonly string[]) => ['', ...membersOf(names)].join(',')
   const [what, result, about] = between.map(behind) as [string, string, string]

@@ -23,7 +23,7 @@ const preflightSeconds = 3600
  */
 export function forPages<Env extends { readonly CORS_ORIGINS?: string }>(fetch: Fetch<Env>): Fetch<Env> {
   return (request, env, ctx) => {
-    const origin = request.headers.get('origin')
+    const origin = env.CORS_ORIGINS ? request.headers.get('origin') : null
     if (origin === null || !isAllowed(origin, env.CORS_ORIGINS) || rawTarget(request.url).path !== '/') {
       return fetch(request, env, ctx)
     }

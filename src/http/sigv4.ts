@@ -54,13 +54,21 @@ export type Authenticate = (
   waitUntil: WaitUntil,
 ) => Promise<Caller | Refusal>
 
-interface Authorization {
+/** An Authorization header without its signature: the same in all of a client's calls of a day. */
+interface Terms {
   readonly accessKeyId: string
   readonly date: string
   readonly region: string
   readonly service: string
+  /** `date/region/service/aws4_request` */
+  readonly scope: string
   readonly signedHeaders: string
-  readonly signature: string
+  /** The names in it. */
+  readonly signed: readonly string[]
+  /** Of those that are signed where they are present: what must not be there, as it is not signed. */
+  readonly absent: readonly string[]
+  /** Why these headers are not enough; null: they are. */
+  readonly refusal: Refusal | null
 }
 
 const algorithm = 'AWS4-HMAC-SHA256'
@@ -79,6 +87,8 @@ const signedWherePresent = [
   'x-amz-target',
   'x-amz-user-agent',
 ]
+/** As a signature ends the header that every known client sends. */
+const signatureForm = /^[0-9a-f]{64}$/
 /** RFC 9110's token, in lower case. */
 const headerName = /^[a-z0-9!#$%&'*+.^_`|~-]+$/
 const isoBasicForm = /^\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3])[0-5]\d[0-5]\dZ$/
@@ -88,18 +98,22 @@ const wrongSignature =
 /** A verifier of Signature Version 4 in the Authorization header, and of nothing else. */
 export function sigv4({ services, findCredential, noteUse }: Sigv4Settings): Authenticate {
   const signingKeys = new SigningKeys()
+  const headersRead = new HeadersRead()
 
   return async (request, wallTime, waitUntil) => {
     const { headers, body } = request
-    const authorization = parseAuthorization(request.authorization, request.query)
-    if ('refused' in authorization) return authorization
-    const { accessKeyId, date, region, service, signedHeaders } = authorization
-    const signed = signedHeaders.split(';')
+    const authorization = headersRead.read(request.authorization, request.query)
+    if (isRefusal(authorization)) return authorization
+    const { terms } = authorization
+    const { accessKeyId, region, service, scope, signedHeaders, signed } = terms
     const time = signedTime(headers, signed)
     if (time === null)
       return incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
     const refusal =
-      headersRefusal(headers, signed) ?? scopeRefusal(authorization, time, services) ?? skewRefusal(time, wallTime)
+      terms.refusal ??
+      unsignedRefusal(headers, terms) ??
+      scopeRefusal(terms, time, services) ??
+      skewRefusal(time, wallTime)
     if (refusal !== null) return refusal
 
     const payloadHash = toHex(new Uint8Array(await subtle.digest('SHA-256', body)))
@@ -117,7 +131,6 @@ export function sigv4({ services, findCredential, noteUse }: Sigv4Settings): Aut
       payloadHash,
     })
     const canonicalHash = toHex(new Uint8Array(await subtle.digest('SHA-256', scratchUtf8(canonical))))
-    const scope = `${date}/${region}/${service}/aws4_request`
     const stringToSign = `${algorithm}\n${time.text}\n${scope}\n${canonicalHash}`
 
     // Where it is there, it is signed, too.
@@ -166,6 +179,35 @@ class SigningKeys {
   }
 }
 
+interface Authorization {
+  readonly terms: Terms
+  readonly signature: string
+}
+
+const termsHeldMax = 1_000
+const termsLengthMax = 1_000
+
+/** What this isolate has read of Authorization headers. What one says depends on nothing but its text. */
+class HeadersRead {
+  /** By the text ahead of the signature. */
+  readonly #terms = new Map<string, Terms>()
+
+  read(header: string | null, query: string): Authorization | Refusal {
+    const signatureAt = header === null ? -1 : header.lastIndexOf('Signature=') + 'Signature='.length
+    const signature = header?.slice(signatureAt) ?? ''
+    const isLast = signatureForm.test(signature)
+    const text = isLast ? (header?.slice(0, signatureAt) as string) : ''
+    const held = isLast ? this.#terms.get(text) : undefined
+    if (held !== undefined) return { terms: held, signature }
+    const read = parseAuthorization(header, query)
+    if (isLast && !isRefusal(read) && read.signature === signature && text.length <= termsLengthMax) {
+      if (this.#terms.size >= termsHeldMax) this.#terms.delete(this.#terms.keys().next().value as string)
+      this.#terms.set(text, read.terms)
+    }
+    return read
+  }
+}
+
 function parseAuthorization(header: string | null, query: string): Authorization | Refusal {
   if (header === null) {
     if (/(^|&)X-Amz-(Signature|Algorithm|Credential)=/i.test(query)) {
@@ -202,11 +244,23 @@ function parseAuthorization(header: string | null, query: string): Authorization
       'Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/aws4_request.',
     )
   }
-  return { accessKeyId, date, region, service, signedHeaders, signature }
+  const signed = signedHeaders.split(';')
+  const terms = {
+    accessKeyId,
+    date,
+    region,
+    service,
+    scope: `${date}/${region}/${service}/aws4_request`,
+    signedHeaders,
+    signed,
+    absent: signedWherePresent.filter((name) => !signed.includes(name)),
+    refusal: namesRefusal(signed),
+  }
+  return { terms, signature }
 }
 
-/** Null: what is signed covers what matters. */
-function headersRefusal(headers: Headers, signed: readonly string[]): Refusal | null {
+/** Null: these names are such, in order, and have the host among them. */
+function namesRefusal(signed: readonly string[]): Refusal | null {
   for (let at = 1; at < signed.length; at++) {
     if ((signed[at - 1] as string) >= (signed[at] as string)) {
       return incomplete('SignedHeaders must be sorted and without repeats.')
@@ -221,8 +275,13 @@ function headersRefusal(headers: Headers, signed: readonly string[]): Refusal | 
       "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
     )
   }
-  for (const name of signedWherePresent) {
-    if (!signed.includes(name) && headers.has(name)) {
+  return null
+}
+
+/** Null: what is signed covers what matters. */
+function unsignedRefusal(headers: Headers, { absent }: Terms): Refusal | null {
+  for (const name of absent) {
+    if (headers.has(name)) {
       return refuse('InvalidSignatureException', `'${name}' must be a 'SignedHeader' in the AWS Authorization.`)
     }
   }
@@ -230,7 +289,7 @@ function headersRefusal(headers: Headers, signed: readonly string[]): Refusal | 
 }
 
 function scopeRefusal(
-  { date, region, service }: Authorization,
+  { date, region, service }: Terms,
   time: SignedTime,
   services: Sigv4Settings['services'],
 ): Refusal | null {
@@ -277,11 +336,16 @@ function signedTime(headers: Headers, signed: readonly string[]): SignedTime | n
   return fromIsoBasic(date) ?? (Number.isNaN(at) ? null : { text: isoBasic(at), at })
 }
 
+let lastRead: SignedTime | null = null
+
+/** Most calls are of the second that the last one was of. */
 function fromIsoBasic(text: string): SignedTime | null {
+  if (text === lastRead?.text) return lastRead
   if (!isoBasicForm.test(text)) return null
   const digits = (from: number, to: number) => Number(text.slice(from, to))
   const at = Date.UTC(digits(0, 4), digits(4, 6) - 1, digits(6, 8), digits(9, 11), digits(11, 13), digits(13, 15))
-  return { text, at }
+  lastRead = { text, at }
+  return lastRead
 }
 
 function isoBasic(time: number): string {

@@ -1,13 +1,13 @@
 import type { BatchItem } from 'drizzle-orm/batch'
 import { sha256 } from '../audit/archive.ts'
-import { type Common, type PackedEvent, type PackedEvents, packEvents } from '../audit/batch.ts'
+import { type PackedEvent, type PackedEvents, packEvents } from '../audit/batch.ts'
 import { indexOf } from '../audit/batch-index.ts'
 import { EventBatch } from '../audit/unpack.ts'
 import type { Database } from '../catalog/database.ts'
 import { batchStatements } from '../catalog/event-batches.ts'
 import { type KeyUse, keyUseStatement } from '../catalog/key-usage.ts'
 import { parseKeyName } from '../model/arn.ts'
-import type { AuditEvent } from '../model/audit-event.ts'
+import type { AuditEvent, CommonPart } from '../model/audit-event.ts'
 import { utf8 } from '../model/bytes.ts'
 
 /** The operations that count as a use of a key, for GetKeyLastUsage. */
@@ -85,7 +85,7 @@ interface KeyName {
   readonly keyId: string
 }
 
-function keysUsed({ errorCode, eventName, eventSource, resources = [], recipientAccountId }: Common): KeyName[] {
+function keysUsed({ errorCode, eventName, eventSource, resources = [], recipientAccountId }: CommonPart): KeyName[] {
   if (errorCode !== undefined || !uses.has(eventName) || eventSource !== 'kms.amazonaws.com') return []
   return resources.flatMap(({ ARN: arn, accountId }) => {
     const name = parseKeyName(arn)

@@ -30,6 +30,27 @@ export interface AuditEvent {
   readonly eventCategory: 'Management'
 }
 
+/** What a record has of its own. */
+export type OwnPart = Pick<AuditEvent, 'eventTime' | 'requestParameters' | 'requestID' | 'eventID' | 'sharedEventID'>
+/** What it may have in common with others. */
+export type CommonPart = Omit<AuditEvent, keyof OwnPart>
+
+/** A record in two parts. Two that hold the same `common` object have it in common. */
+export interface RecordParts {
+  readonly common: CommonPart
+  readonly own: OwnPart
+}
+
+export function partsOf(event: AuditEvent): RecordParts {
+  const { eventTime, requestParameters, requestID, eventID, sharedEventID, ...common } = event
+  const shared = sharedEventID === undefined ? null : { sharedEventID }
+  return { common, own: { eventTime, requestParameters, requestID, eventID, ...shared } }
+}
+
+export function wholeOf({ common, own }: RecordParts): AuditEvent {
+  return { ...common, ...own }
+}
+
 export interface AuditResource {
   readonly accountId: string
   /** `AWS::KMS::Key` */
@@ -57,7 +78,7 @@ export interface Outcome {
 
 /** The draft's records, now that it is known what became of the call. */
 export function eventsOf(draft: AuditEvent, outcome: Outcome): readonly AuditEvent[] {
-  return inEveryTrail({ ...draft, ...outcome })
+  return inEveryTrail(partsOf({ ...draft, ...outcome })).map(wholeOf)
 }
 
 /**
@@ -65,21 +86,19 @@ export function eventsOf(draft: AuditEvent, outcome: Outcome): readonly AuditEve
  * in that account too.
  */
 export function inEveryTrail(
-  event: AuditEvent,
+  { common, own }: RecordParts,
   newEventId: () => string = () => crypto.randomUUID(),
-): readonly AuditEvent[] {
-  const { resources = [], recipientAccountId } = event
-  if (event.errorCode === 'AccessDenied' || resources.every(({ accountId }) => accountId === recipientAccountId)) {
-    return [event]
-  }
-  const others = resources.filter(({ accountId }) => accountId !== recipientAccountId)
-  const shared = { ...event, sharedEventID: event.eventID }
+): readonly RecordParts[] {
+  const { resources = [], recipientAccountId, errorCode } = common
+  const isOthers = ({ accountId }: AuditResource) => accountId !== recipientAccountId
+  if (errorCode === 'AccessDenied' || !resources.some(isOthers)) return [{ common, own }]
+  const others = new Set(resources.filter(isOthers).map(({ accountId }) => accountId))
+  const shared = { ...own, sharedEventID: own.eventID }
   return [
-    shared,
-    ...[...new Set(others.map(({ accountId }) => accountId))].map((account) => ({
-      ...shared,
-      eventID: newEventId(),
-      recipientAccountId: account,
+    { common, own: shared },
+    ...[...others].map((account) => ({
+      common: { ...common, recipientAccountId: account },
+      own: { ...shared, eventID: newEventId() },
     })),
   ]
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { expandBatch } from '../../src/audit/unpack.ts'
 import { eventStatements } from '../../src/catalog/events.ts'
 import { lookupEvents } from '../../src/iam/lookup-events.ts'
-import type { AuditEvent } from '../../src/model/audit-event.ts'
+import { type AuditEvent, partsOf } from '../../src/model/audit-event.ts'
 import { allow, type Isolate, isolate, root, statement, storedUser } from '../support/isolate.ts'
 import { account, env, region } from '../support/workerd.ts'
 
@@ -176,7 +176,7 @@ describe('the buffer', () => {
     const numbers = Array.from({ length: 1_000 }, (_, count) => count)
     for (const count of numbers) {
       const requestParameters = { encryptionContext: { count, filling: 'é'.repeat(100) } }
-      trail.write([{ ...event, eventID: String(count), requestParameters }], hold)
+      trail.write([partsOf({ ...event, eventID: String(count), requestParameters })], hold)
     }
     await trail.flush(hold)
     expect(sent).toEqual([])
