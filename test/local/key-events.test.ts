@@ -10,6 +10,7 @@ import { migrate } from '../../src/local/migrate.ts'
 import { migrations } from '../../src/local/parts.ts'
 import { freePort } from '../../src/local/ports.ts'
 import { startWorkerd } from '../../src/local/server.ts'
+import { blocks } from '../support/docs.ts'
 import { kmsClient, project, temporaryState } from '../support/server.ts'
 
 it('reach a webhook by the example, which does not give up', async () => {
@@ -59,6 +60,8 @@ it('reach a webhook by the example, which does not give up', async () => {
       resources: [KeyMetadata?.Arn],
       detail: { 'key-id': KeyMetadata?.KeyId },
     })
+    const [shown = ''] = blocks('events.md', 'json')
+    expect(Object.keys(first?.body ?? {})).toEqual(Object.keys(JSON.parse(shown)))
   } finally {
     await mf.dispose()
     receiver.close()
