@@ -67,6 +67,24 @@ describe('frozen keys', () => {
   })
 })
 
+/** RFC 9881 and RFC 9935, appendix C: the seed is 00 01 02 …, and this stands in the public key that is printed there. */
+const publicKeysOfSeeds = [
+  { spec: 'ML_DSA_44', seedBytes: 32, printed: 'JLMW6b7JT8mUbULxm3mnQTu6oz5xSctC7VEVaTrAQfrLmIretf' },
+  { spec: 'ML_DSA_65', seedBytes: 32, printed: '8tU4E5SKaToPk+ecRspdWm3KPSjKUK0YvRP8pVBZ3ZsYX3n5xH' },
+  { spec: 'ML_DSA_87', seedBytes: 32, printed: 'SfilR62HW5aowrKRDJMBMJo/kTilaTER9Vs8AJypR8Od/ILZjr' },
+  { spec: 'ML_KEM_512', seedBytes: 64, printed: 'Ari2pmwWxHYWSK12XPXYAGtRXpBafwrAdrDGLvoygVPnylcBaZ' },
+  { spec: 'ML_KEM_768', seedBytes: 64, printed: 'vje3X07btr6CFtbGM/srIoDiURPYaV5DSBw+6zl+sZJQUim2ei' },
+  { spec: 'ML_KEM_1024', seedBytes: 64, printed: 'v16sTsHMXer1mcihPkgjVAbRf/3cg0S2xmmEqGiqkvoCInoIaV' },
+] as const
+
+it.each(publicKeysOfSeeds)('RFC 9881 and RFC 9935, $spec', async ({ spec, seedBytes, printed }) => {
+  const seed = Buffer.from(Array.from({ length: seedBytes }, (_, at) => at))
+  const material = bytes(vectors.find((vector) => vector.spec === spec)?.material ?? '')
+  // PKCS #8 in seed form ends with the seed.
+  const brought = await crypto.accept(spec, Buffer.concat([material.subarray(0, -seedBytes), seed]))
+  expect(brought?.publicKey?.toString('base64')).toContain(printed)
+})
+
 /** RFC 4231: test cases 1 and 2. */
 const macs = [
   {
