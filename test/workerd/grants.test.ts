@@ -1,3 +1,4 @@
+import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { Principal } from '../../src/model/call.ts'
 import { allow, deleteUser, deny, type Isolate, isolate, root, statement, storedUser } from '../support/isolate.ts'
@@ -117,6 +118,22 @@ describe('a grant', () => {
     expect((await grantTo(at, keyId, user, { Name: 'one' })).GrantId).toBe(first.GrantId)
     expect((await grantTo(at, keyId, user, { Name: 'one', Operations: ['Decrypt'] })).GrantId).not.toBe(first.GrantId)
     expect((await grantTo(at, keyId, user)).GrantId).not.toBe((await grantTo(at, keyId, user)).GrantId)
+  })
+
+  it('is refused to a key that has 50,000', async () => {
+    const at = await isolate()
+    const keyId = await newKey(at)
+    const user = await storedUser()
+    const { GrantId } = await grantTo(at, keyId, user, { Name: 'last-but-one' })
+    await runInDurableObject(env.KEYS.getByName(`${region}/${keyId}`), (_, { storage }) => {
+      storage.sql.exec('update kms_key set grants = 49999')
+    })
+    await grantTo(at, keyId, user)
+    const more = { KeyId: keyId, GranteePrincipal: user.arn, Operations: ['Decrypt'] }
+    expect(await at.ask('CreateGrant', more)).toMatchObject({ refused: 'LimitExceededException' })
+    expect((await grantTo(at, keyId, user, { Name: 'last-but-one' })).GrantId).toBe(GrantId)
+    await at.must('RevokeGrant', { KeyId: keyId, GrantId })
+    expect(await at.must('CreateGrant', more)).toHaveProperty('GrantToken')
   })
 
   it('on a disabled key is not made, and may be revoked', async () => {
@@ -388,7 +405,6 @@ describe('lists', () => {
 
 /** The same grant many times, each with its number in the constraint. */
 async function copyGrant(keyId: string, grantId: string, times: number): Promise<void> {
-  const { runInDurableObject } = await import('cloudflare:test')
   await runInDurableObject(env.KEYS.getByName(`${region}/${keyId}`), (_, { storage }) => {
     const body = storage.sql.exec<{ body: string }>('select body from kms_grant where grant_id = ?', grantId).one().body
     for (let number = 0; number < times; number++) {
